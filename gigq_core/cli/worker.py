@@ -19,6 +19,18 @@ if TYPE_CHECKING:
     from gigq_core.writing.outlet import LogFile
 
 
+def _functions(
+    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Names that a job's function can have."""
+    from gigq_core.job import FunctionReference
+
+    try:
+        return tuple(".".join(FunctionReference.parse(name)) for name in value)
+    except ValueError as problem:
+        raise click.BadParameter(str(problem)) from None
+
+
 @click.command()
 @click.option("--worker-id", help="Id of the worker.  [default: generated]")
 @click.option(
@@ -143,6 +155,7 @@ if TYPE_CHECKING:
 @click.option(
     "--function",
     "functions",
+    callback=_functions,
     multiple=True,
     metavar="NAME",
     help="With --check: also import this there, as in pipeline.train. May be given several times.",

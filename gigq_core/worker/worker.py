@@ -252,18 +252,20 @@ class Worker:
 
         Returns:
             What is there, or why no job can run there, for each of `via`.
+
+        Raises:
+            ValueError: A name can't be one of a function.
         """
-        from gigq_core.worker.agents.checking import (  # here: no worker at work needs it
-            Wanted,
-            check,
-        )
+        # Here: no worker at work needs them.
+        from gigq_core.job import FunctionReference
+        from gigq_core.worker.agents.checking import Wanted, check
 
         wanted = Wanted(
             slots=self._asked_slots,
             python=self._remote_python,
             chdir=self._remote_chdir,
             grace_s=self._grace_s,
-            functions=tuple(functions),
+            functions=tuple(map(FunctionReference.parse, functions)),
         )
         return check(self._vias, wanted)
 

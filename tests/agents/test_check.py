@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from gigq_core.worker.agents.checking import AT_ONCE
 from tests.agents.dask_cluster import DaskCluster
 from tests.agents.elsewhere import HERE
 from tests.agents.sshd import Sshd
@@ -22,12 +24,23 @@ PROJECT = (
 import absent_on_this_host_unless_asked
 """,
     """
+import functools
+
+
 def train(epochs: int, rate: float = 0.1) -> int:
     return epochs
 
 
 class Model:
     def fit(self) -> None: ...
+
+
+model = Model()
+lesson = functools.partial(train, rate=0.5)
+RATE = 3
+
+
+async def learn(epochs: int) -> None: ...
 """,
 )
 
@@ -70,7 +83,7 @@ def told(*words: str | Path, code: int = 0, **more: str) -> list[dict[str, Any]]
 
 def test_a_host_by_ssh_is_told_in_a_few_lines(sshd: Sshd, project: Path) -> None:
     words = ("--via", sshd.via, "--remote-chdir", project, "--concurrency", "3")
-    done = check(*words, "--function", "pipeline.train", "--function", "pipeline.Model.fit")
+    done = check(*words, "--function", "pipeline.train", "--function", "pipeline.Model")
     assert (done.returncode, done.stderr) == (0, "")
     title, *lines = done.stdout.splitlines()
     assert title == sshd.via
@@ -87,7 +100,7 @@ def test_a_host_by_ssh_is_told_in_a_few_lines(sshd: Sshd, project: Path) -> None
     assert facts[6][1] == (
         "pipeline.train can be imported: train(epochs: int, rate: float = 0.1) -> int"
     )
-    assert facts[7][1] == "pipeline.Model.fit can be imported: fit(self) -> None"
+    assert facts[7][1] == "pipeline.Model can be imported: class Model(builtins.object)"
 
 
 def test_the_same_as_json(project: Path, tmp_path: Path) -> None:
@@ -119,6 +132,11 @@ def test_the_same_as_json(project: Path, tmp_path: Path) -> None:
         ("pipeline.test", "there is no module or function of that name there"),
         ("nowhere.train", "there is no module or function of that name there"),
         ("broken.train", "No module named 'absent_on_this_host_unless_asked'"),
+        # What is there, and no job can call.
+        ("pipeline.Model.fit", "pipeline.Model is no module there"),
+        ("pipeline.RATE", "it can't be called: it is int in pipeline"),
+        ("pipeline.model", "it can't be called: it is Model in pipeline"),
+        ("os.path", "it is a module: name a function in it"),
     ],
 )
 def test_a_function_that_can_not_be_imported_there(project: Path, name: str, why: str) -> None:
@@ -132,6 +150,37 @@ def test_a_function_that_can_not_be_imported_there(project: Path, name: str, why
     done = check(*words)
     assert done.returncode == 1
     assert f"{name} can't be imported: " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("pipeline.lesson", "class partial(builtins.object)"),
+        ("pipeline.learn", "async learn(epochs: int) -> None"),
+        ("os.path.join", "join(a, *p)"),
+        ("builtins.len", "len(obj, /)"),
+    ],
+)
+def test_how_a_function_is_called_there(project: Path, name: str, call: str) -> None:
+    (found,) = told("--via", HERE, "--remote-chdir", project, "--function", name)
+    assert found["functions"] == [{"name": name, "call": call, "trouble": None}]
+
+
+def test_who_waits_no_longer_leaves_nothing_behind(tmp_path: Path) -> None:
+    mark = f"CHECKED_BY_TEST={tmp_path.name}"
+    silent = f"env {mark} sh -c 'echo $$ >> {tmp_path}/here; sleep 600' --"
+    words = [sys.executable, "-m", "gigq_core", "worker", "--check"]
+    words += [word for _ in range(20) for word in ("--via", silent)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    here = tmp_path / "here"
+    # As many as are looked at at a time.
+    wait_until(lambda: here.exists() and len(here.read_text().split()) == AT_ONCE, 60)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGINT
+    left = subprocess.run(["ps", "axeww"], capture_output=True, text=True, check=True).stdout
+    assert mark not in left
+    assert len(here.read_text().split()) == AT_ONCE
 
 
 def test_a_clock_that_is_wrong_is_told(tmp_path: Path) -> None:
@@ -191,6 +240,9 @@ def test_several_are_looked_at_together_and_one_that_fails_hides_no_other() -> N
             "--function is about what is imported for --check: give that too.",
         ),
         (["--check", "--via", "no-such-program"], "there is no command no-such-program here"),
+        (["--check", "--via", "env", "--function", "train"], "'train' names no function: write"),
+        (["--check", "--via", "env", "--function", "a."], "a. can't name a function: write"),
+        (["--check", "--via", "env", "--function", ""], "'' names no function: write"),
     ],
 )
 def test_what_makes_no_sense_is_refused(words: list[str], sentence: str) -> None:
@@ -233,4 +285,6 @@ def test_each_worker_of_a_dask_cluster_is_looked_at(tmp_path: Path, project: Pat
 
 def test_a_dask_cluster_that_is_not_there() -> None:
     (found,) = told("--via", "dask:tcp://127.0.0.1:1", code=1, python="")
-    assert "127.0.0.1:1" in found["trouble"]
+    assert found["trouble"].startswith("The Dask scheduler at tcp://127.0.0.1:1 can't be reached: ")
+    # It is over.
+    assert "again" not in found["trouble"]

@@ -9,17 +9,20 @@ from __future__ import annotations
 import json
 import re
 import selectors
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from statistics import median
 from typing import Any, NamedTuple
 
+from gigq_core.job import FunctionReference
 from gigq_core.units.times import utc_now
 from gigq_core.worker.agents.agent_link import AgentLink
 from gigq_core.worker.agents.bootstrap import words
+from gigq_core.worker.agents.bundle import make_bundle
 from gigq_core.worker.agents.dask_placement import DaskPlacement, Placed
 from gigq_core.worker.agents.doubts import Doubts
 from gigq_core.worker.agents.lease import Lease
@@ -48,11 +51,17 @@ MOST_WORKERS = 16
 LONGEST_CALL = 200
 # So many links are looked at at a time.
 AT_ONCE = 16
+# So often each looks whether it is to end, in seconds.
+LOOK_UP_S = 0.1
 START_WITHIN_S = Lease().ready_s
 # Its clock agrees with the one here if it differs by less, in seconds; more can't be told from
 # here anyway than an answer takes.
 CLOCK_S = 0.5
 _OVERSTRUCK = re.compile(".\b")
+# What a readable description says first of what is no function, and of what only has one's name.
+_MODULES = ("module ", "package ", "built-in module ")
+_OBJECT = " object"
+_CALLABLE = "__call__("
 _MEMORY = re.compile(r"MemTotal:\s+(\d+) kB")
 _LIMIT_FILES = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
@@ -114,14 +123,14 @@ class Wanted(NamedTuple):
     """What is asked of each link; as for a worker.
 
     Args:
-        functions: names such as `pipeline.train`, to be imported there.
+        functions: to be imported there.
     """
 
     slots: int | None
     python: str | None
     chdir: str | None
     grace_s: float
-    functions: tuple[str, ...] = ()
+    functions: tuple[FunctionReference, ...] = ()
 
 
 def check(vias: Sequence[Via], wanted: Wanted) -> list[Checked]:
@@ -130,11 +139,35 @@ def check(vias: Sequence[Via], wanted: Wanted) -> list[Checked]:
     Returns:
         In the order of the links; of a Dask cluster, one for each of its workers.
     """
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        return [one for found in threads.map(partial(_check, wanted), vias) for one in found]
+    over = threading.Event()
+    found: Future[list[list[Checked]]] = Future()
+
+    def look() -> None:
+        try:
+            # Once for all: Python's own parser does not bear to be asked by several threads.
+            make_bundle()
+            with ThreadPoolExecutor(AT_ONCE) as threads:
+                found.set_result(list(threads.map(partial(_check, wanted, over), vias)))
+        except BaseException as problem:  # noqa: BLE001 - it is for whoever waits
+            found.set_exception(problem)
+
+    # Ctrl-C breaks off the main thread, wherever that is: it has nothing to put in order. One that
+    # comes just before it waits is noticed when it looks up.
+    looking = threading.Thread(target=look)
+    try:
+        looking.start()
+        while looking.is_alive():
+            looking.join(LOOK_UP_S)
+        return [one for each in found.result() for one in each]
+    finally:
+        over.set()
+        if looking.ident is not None:
+            looking.join()
 
 
-def _check(wanted: Wanted, via: Via) -> list[Checked]:
+def _check(wanted: Wanted, over: threading.Event, via: Via) -> list[Checked]:
+    if over.is_set():
+        return []
     with selectors.DefaultSelector() as selector:
         terms = Terms(
             selector=selector,
@@ -149,21 +182,21 @@ def _check(wanted: Wanted, via: Via) -> list[Checked]:
             doubts=Doubts(),
         )
         if via.address:
-            return _check_cluster(wanted, via, terms)
+            return _check_cluster(wanted, over, via, terms)
         try:
             stream = Command([*via.words, *words(wanted.python or "python3")], selector)
         except OSError as problem:
             why = f"The link can't be started: {problem.strerror or problem}."
             return [Checked(via.text, why)]
         link = AgentLink(via.text, stream, wanted.slots or 1, terms)
-        return [_Check(link, selector).run(wanted.functions)]
+        return [_Check(link, _Drive(selector, over, link)).run(wanted.functions)]
 
 
-def _check_cluster(wanted: Wanted, via: Via, terms: Terms) -> list[Checked]:
+def _check_cluster(wanted: Wanted, over: threading.Event, via: Via, terms: Terms) -> list[Checked]:
     """Look at the workers of a Dask cluster that are there soon, one after the other."""
     options = words(wanted.python or "python3")[1:]
     placement = DaskPlacement(via.address, terms.selector, options, wanted.python, wanted.slots)
-    drive = _Drive(terms.selector, placement)
+    drive = _Drive(terms.selector, over, placement)
     try:
         # One that has no worker, as none has been needed, may start one.
         placement.wanted(1)
@@ -180,7 +213,8 @@ def _check_cluster(wanted: Wanted, via: Via, terms: Terms) -> list[Checked]:
         found = []
         for one in placed[:MOST_WORKERS]:
             link = AgentLink(f"{via.text} {one.name}", Handed(one.stream), one.slots, terms)
-            found.append(_Check(link, terms.selector, placement).run(wanted.functions))
+            beside = _Drive(terms.selector, over, link, placement)
+            found.append(_Check(link, beside).run(wanted.functions))
         for one in placed[MOST_WORKERS:]:
             one.stream.close()
         why = placement.trouble or f"no Dask worker was there within {CLUSTER_WITHIN_S:g} s"
@@ -190,19 +224,31 @@ def _check_cluster(wanted: Wanted, via: Via, terms: Terms) -> list[Checked]:
 
 
 class _Drive:
-    """Waits for a condition, while all that is registered goes on."""
+    """Waits for a condition, while all that is registered goes on.
 
-    def __init__(self, selector: selectors.BaseSelector, *parts: DaskPlacement | AgentLink) -> None:
+    Args:
+        selector: where it is registered.
+        over: set once nobody waits for what is found out.
+        parts: what has something to do when that is due.
+    """
+
+    def __init__(
+        self,
+        selector: selectors.BaseSelector,
+        over: threading.Event,
+        *parts: DaskPlacement | AgentLink,
+    ) -> None:
         self._selector = selector
+        self._over = over
         self._parts = parts
 
     def until(self, done: Callable[[], bool], within_s: float) -> None:
-        """Go on until it is so, or the time is over."""
+        """Go on until it is so, or the time is over, or nobody waits any more."""
         until = time.monotonic() + within_s
-        while not done() and time.monotonic() < until:
+        while not done() and not self._over.is_set() and time.monotonic() < until:
             dues = [due for part in self._parts if (due := part.due()) is not None]
             timeout = min([until, *dues]) - time.monotonic()
-            for key, _ in self._selector.select(max(0.0, timeout)):
+            for key, _ in self._selector.select(min(max(0.0, timeout), LOOK_UP_S)):
                 if key.fd in self._selector.get_map():
                     key.data()
             for part in self._parts:
@@ -215,14 +261,12 @@ class _Drive:
 class _Check:
     """One link, until it is let go."""
 
-    def __init__(
-        self, link: AgentLink, selector: selectors.BaseSelector, *others: DaskPlacement
-    ) -> None:
+    def __init__(self, link: AgentLink, drive: _Drive) -> None:
         self._link = link
-        self._drive = _Drive(selector, link, *others)
+        self._drive = drive
         self._began = time.monotonic()
 
-    def run(self, functions: tuple[str, ...]) -> Checked:
+    def run(self, functions: tuple[FunctionReference, ...]) -> Checked:
         link = self._link
         try:
             # It gives up by itself.
@@ -236,7 +280,7 @@ class _Check:
             self._drive.until(lambda: link.is_over, WITHIN_S)
             link.kill()
 
-    def _measured(self, ready_s: float, functions: tuple[str, ...]) -> Checked:
+    def _measured(self, ready_s: float, functions: tuple[FunctionReference, ...]) -> Checked:
         link, ready = self._link, self._link.ready
         if ready is None:
             raise _Lost
@@ -264,7 +308,7 @@ class _Check:
             # The first one waited for its process to start.
             job_s=median(took[1:]),
             clock_s=ahead[took.index(min(took))] if len(ahead) == len(took) else None,
-            functions=tuple(self._function(name) for name in functions),
+            functions=tuple(map(self._function, functions)),
         )
 
     def _latencies(self) -> Iterator[float]:
@@ -294,17 +338,36 @@ class _Check:
         found = self._result("linecache", "getline", filename=file, lineno=1)
         return found.strip() if isinstance(found, str) else ""
 
-    def _function(self, name: str) -> FunctionChecked:
-        ending = self._run("pydoc", "render_doc", {"thing": name})
+    def _function(self, function: FunctionReference) -> FunctionChecked:
+        """Whether a job can call it: it stands in a module, as a job looks it up."""
+        name = ".".join(function)
+        kind, _, trouble = self._described(function[0])
+        if not trouble and not kind.startswith(_MODULES):
+            trouble = f"{function[0]} is no module there, and jobs call functions of modules"
+        if not trouble:
+            kind, text, trouble = self._described(name)
+        if not trouble and kind.startswith(_MODULES):
+            trouble = "it is a module: name a function in it"
+        elif not trouble and kind.endswith(_OBJECT) and _CALLABLE not in text:
+            trouble = f"it can't be called: it is {kind.removesuffix(_OBJECT)}"
+        if trouble:
+            return FunctionChecked(name, None, trouble)
+        call = next((line.strip() for line in text.splitlines() if line.strip()), name)
+        call = call.replace(f"{name} = ", "", 1)
+        return FunctionChecked(name, clipped(call, LONGEST_CALL), None)
+
+    def _described(self, name: str) -> tuple[str, str, str]:
+        """What stands there under a name: which kind of thing, the rest that is said of it, and
+        why nothing is."""
+        ending = self._run("pydoc", "render_doc", {"thing": name, "title": "%s"})
         if ending.fate is Fate.COMPLETED:
-            lines = _OVERSTRUCK.sub("", str(json.loads(ending.result or '""'))).splitlines()
-            call = next((line.strip() for line in lines[1:] if line.strip()), name)
-            call = call.removeprefix(f"{name} = ")
-            return FunctionChecked(name, clipped(call, LONGEST_CALL), None)
+            text = _OVERSTRUCK.sub("", str(json.loads(ending.result or '""')))
+            kind, _, rest = text.partition("\n")
+            return kind, rest, ""
         error = (ending.error or "it can't be imported").strip().splitlines()[0]
         if "No Python documentation found" in error:
             error = "there is no module or function of that name there"
-        return FunctionChecked(name, None, error)
+        return "", "", error
 
     def _result(self, module: str, function: str, **params: object) -> Any:
         """What a function returns there; None if it fails."""

@@ -550,8 +550,8 @@ class Bridge:
                 raise
             except (OSError, StreamClosedError, asyncio.TimeoutError) as problem:
                 await self._tell(
-                    f"The Dask scheduler at {self._order.address} can't be reached, and is tried "
-                    f"again: {_said(problem)}"
+                    f"The Dask scheduler at {self._order.address} can't be reached: "
+                    f"{_said(problem)}"
                 )
             except Exception as problem:  # noqa: BLE001 - of any version of Dask
                 await self._tell(
