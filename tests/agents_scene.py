@@ -10,6 +10,7 @@ from pathlib import Path
 from gigq_core.fleet.agents_seen import AgentSeen
 from gigq_core.schema.agent_statements import WRITE_AGENT
 from gigq_core.schema.attach import open_for_work
+from gigq_core.schema.features import Feature, use
 from tests import scene
 from tests.scene_rows import Job, Try
 
@@ -43,18 +44,20 @@ AGENTS = (
 )
 
 
-def _ran(name: str, host: str, *tries: Try, status: str = "running") -> tuple[Job, str]:
+def _ran(
+    name: str, there: AgentSeen, *tries: Try, status: str = "running"
+) -> tuple[Job, AgentSeen]:
     function = f"pipeline.train.{name.rpartition('_')[0]}"
     job = Job(name, status, tries[0].started + 40, function, tries, timeout=3600)
-    return job, host
+    return job, there
 
 
 JOBS = (
-    _ran("embed_docs", "gpu1", Try(WORKER, 340, None, "running", output="loading 4 shards\n")),
-    _ran("train_vision", "gpu1", Try(WORKER, 1500, None, "running")),
-    _ran("eval_vision", "gpu2", Try(WORKER, 201, None, "running")),
+    _ran("embed_docs", AGENTS[0], Try(WORKER, 340, None, "running", output="loading 4 shards\n")),
+    _ran("train_vision", AGENTS[0], Try(WORKER, 1500, None, "running")),
+    _ran("eval_vision", AGENTS[1], Try(WORKER, 201, None, "running")),
     _ran(
-        *("train_speech", "gpu2"),
+        *("train_speech", AGENTS[1]),
         Try(WORKER, 2400, 2300, "failed", "RuntimeError: CUDA out of memory"),
         Try(WORKER, 2200, 1400),
         status="completed",
@@ -81,8 +84,10 @@ def _insert(conn: sqlite3.Connection, path: Path) -> None:
     scene._insert_worker(conn, path, {**worker, "claim": 201})
     conn.execute("UPDATE core_workers SET isolation = 'agents' WHERE id = ?", (WORKER,))
     conn.executemany(WRITE_AGENT, map(asdict, AGENTS))
-    for job, host in JOBS:
+    use(conn, Feature.AGENTS)
+    for job, there in JOBS:
         scene._insert_job(conn, path, job)
         conn.execute(
-            "UPDATE job_executions SET agent = ? WHERE job_id = ?", (host, scene.job_id(job.name))
+            "UPDATE job_executions SET agent = ?, link = ? WHERE job_id = ?",
+            (there.host, int(there.id.rpartition("/")[2]), scene.job_id(job.name)),
         )

@@ -23,6 +23,7 @@ from gigq_core.cli.output import (
 )
 from gigq_core.cli.settings import Settings
 from gigq_core.cli.watch import progress_in_words, watch
+from gigq_core.fleet.elsewhere import Elsewhere
 from gigq_core.retry import Backoff, retry_of
 from gigq_core.status import JobStatus
 from gigq_core.text import inert
@@ -385,9 +386,10 @@ def _print_facts(job: dict[str, Any], unmet: list[tuple[str, str, str]], origin:
     if len(unmet) > SHOWN_PARENTS:
         say(f"Waits for: {len(unmet) - SHOWN_PARENTS} more")
     if job["worker_id"]:
-        agent = job["executions"][-1].get("agent") if job["executions"] else None
-        elsewhere = f", on {cell(agent)}" if agent else ""
-        say(f"Worker: {cell(job['worker_id'])}{elsewhere}")
+        last = job["executions"][-1] if job["executions"] else {}
+        who = Elsewhere("", last.get("link")).agent(job["worker_id"])
+        elsewhere = f", on {cell(last['agent'])}" if last.get("agent") else ""
+        say(f"Worker: {cell(who)}{elsewhere}")
     if job["error"]:
         say(f"Error: {inert(job['error'], lines=True)}")
     decision = job["executions"][-1].get("decision") if job["executions"] else None
@@ -445,7 +447,7 @@ def _print_executions(executions: list[dict[str, Any]]) -> None:
                 _time(execution, "started_at"),
                 _time(execution, "completed_at"),
                 execution["status"],
-                execution["worker_id"],
+                Elsewhere("", execution.get("link")).agent(execution["worker_id"]),
                 *([execution.get("agent") or "-"] if elsewhere else []),
             )
             for number, execution in enumerate(executions, start=1)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from gigq_core.fleet.elsewhere import Elsewhere
 from gigq_core.rows.decoding import as_float, as_int, as_optional_text, as_text
 from gigq_core.schema import agent_statements as sql
 
@@ -73,22 +74,22 @@ def read_agents(conn: sqlite3.Connection) -> list[AgentSeen]:
     return [_agent_of(dict(zip(names, row, strict=True))) for row in cursor]
 
 
-def read_hosts(conn: sqlite3.Connection, job_ids: Sequence[str]) -> dict[str, str]:
+def read_hosts(conn: sqlite3.Connection, job_ids: Sequence[str]) -> dict[str, Elsewhere]:
     """Where agents run some jobs, by their ids; those that run with their worker are left out."""
-    found = conn.execute(sql.HOSTS_OF_RUNNING, (json.dumps(list(job_ids)),)).fetchall()
-    return {as_text(row[0]): as_text(row[1]) for row in found}
+    knows_links = conn.execute(sql.KNOWS_LINKS).fetchone() is not None
+    statement = sql.HOSTS_OF_RUNNING if knows_links else sql.HOSTS_OF_RUNNING_ALONE
+    found = conn.execute(statement, (json.dumps(list(job_ids)),)).fetchall()
+    return {as_text(row[0]): elsewhere_of(row[1], row[2]) for row in found}
 
 
-def agent_on(agents: Iterable[AgentSeen], worker_id: str, host: str) -> AgentSeen | None:
-    """The agent of a worker that runs something on a host.
+def elsewhere_of(host: object, link: object) -> Elsewhere:
+    """What a row of an attempt says of it; a damaged one may hold anything."""
+    return Elsewhere(as_text(host), link if isinstance(link, int) else None)
 
-    None where it is gone, or several there do, and differ in state. Of those that don't, it is the
-    one whose link is the oldest.
-    """
-    there = [agent for agent in agents if agent.worker_id == worker_id and agent.host == host]
-    there = [agent for agent in there if agent.busy] or there
-    states = {agent.state for agent in there}
-    return min(there, key=lambda agent: agent.began or 0.0) if len(states) == 1 else None
+
+def agent_called(agents: Iterable[AgentSeen], id: str) -> AgentSeen | None:
+    """The agent of that id, if it is there."""
+    return next((agent for agent in agents if agent.id == id), None)
 
 
 def _agent_of(row: dict[str, Any]) -> AgentSeen:

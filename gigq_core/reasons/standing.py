@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gigq_core.fleet.agents_seen import BY_AGENTS, AgentSeen, agent_on, read_agents, read_hosts
+from gigq_core.fleet.agents_seen import BY_AGENTS, AgentSeen, agent_called, read_agents, read_hosts
 from gigq_core.functions.script import SCRIPT_MODULE
 from gigq_core.graph.blame import TOLD, Blame, Culprit, Parent, blame_of
 from gigq_core.graph.blocking import Waits, read_waits
@@ -110,7 +110,8 @@ def read_standings(
         blame = blames.get(id)
         worker = workers.get(as_text(row["worker_id"]))
         in_lane = _in_lane(row, lanes)
-        host = hosts.get(id, "")
+        there = hosts.get(id)
+        agent = "" if there is None else there.agent(as_text(row["worker_id"]))
         told.append(
             Standing(
                 id=id,
@@ -139,8 +140,8 @@ def read_standings(
                 progress=reports.get(id),
                 origin=origin_of(conn, row),
                 in_lane=in_lane,
-                host=host,
-                link=agent_on(agents, as_text(row["worker_id"]), host) if host else None,
+                host=there.host if there else "",
+                link=agent_called(agents, agent),
             )
         )
     return told

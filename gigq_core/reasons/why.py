@@ -81,6 +81,8 @@ class Link(Protocol):
     """The agent that runs a job, as its worker sees it; see `AgentSeen`."""
 
     @property
+    def id(self) -> str: ...
+    @property
     def state(self) -> str: ...
     @property
     def began(self) -> float | None: ...
@@ -411,7 +413,8 @@ def _why_running(row: Facts, state: State, now: datetime) -> str:
     if share is None:
         return f"running{there}, start time unknown"
     done = f"{max(0, int(share * 100))}% of timeout {span(row.timeout_s)}"
-    return f"runs{there}, by worker {row.worker_id}: {done}" if there else done
+    by = f"agent {row.link.id}" if row.link is not None else f"worker {row.worker_id}"
+    return f"runs{there}, by {by}: {done}" if there else done
 
 
 def link_trouble(link: Link, now: datetime) -> str:

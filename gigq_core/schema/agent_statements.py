@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from gigq_core.schema.ddl import AGENT_INDEX
+
 HAS_AGENTS = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'core_agents'"
 
 AGENTS = "SELECT * FROM core_agents ORDER BY worker_id, length(id), id"
 
 # Parameter: the ids of jobs as JSON.
 HOSTS_OF_RUNNING = """
-SELECT j.id, substr(e.agent, 1, 300) FROM json_each(?) w
+SELECT j.id, substr(e.agent, 1, 300), e.link FROM json_each(?) w
 CROSS JOIN jobs j ON j.id = w.value AND j.status = 'running'
 CROSS JOIN job_executions e ON e.id = j.execution_id AND e.agent IS NOT NULL"""
+
+# The same of a file that does not say which link it was.
+HOSTS_OF_RUNNING_ALONE = HOSTS_OF_RUNNING.replace("e.link", "NULL")
+
+KNOWS_LINKS = "SELECT 1 FROM pragma_table_info('job_executions') WHERE name = 'link'"
+
+# The hosts on which agents ran attempts, as `hosts (agent)`: one step for each.
+HOSTS = f"""
+hosts (agent) AS (
+    SELECT min(agent) FROM job_executions INDEXED BY {AGENT_INDEX} WHERE agent IS NOT NULL
+    UNION ALL
+    SELECT (SELECT min(e.agent) FROM job_executions e INDEXED BY {AGENT_INDEX}
+        WHERE e.agent IS NOT NULL AND e.agent > hosts.agent)
+    FROM hosts WHERE hosts.agent IS NOT NULL)"""
 
 WRITE_AGENT = """
 INSERT OR REPLACE INTO core_agents (
@@ -45,6 +61,19 @@ WHERE worker_id = ? AND state NOT IN ('refused', 'lost')"""
 LOSE_AGENTS = """
 UPDATE core_agents SET state = 'lost', busy = 0, trouble = 'its worker died'
 WHERE worker_id = (SELECT id FROM core_workers WHERE rowid = :place) AND state <> 'stopped'"""
+
+
+def ran_on(host: str) -> str:
+    """The condition that an agent ran an attempt of a row of `jobs` on some hosts, by the index.
+
+    Args:
+        host: the condition on `hosts.agent`.
+    """
+    return (
+        f"EXISTS (SELECT 1 FROM job_executions e INDEXED BY {AGENT_INDEX} "
+        "WHERE e.agent IS NOT NULL AND e.job_id = jobs.id "
+        f"AND e.agent IN (WITH RECURSIVE {HOSTS} SELECT agent FROM hosts WHERE {host}))"
+    )
 
 
 def last_host(columns: Collection[str]) -> str:

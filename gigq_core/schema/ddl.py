@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from gigq_core.lane_names import HIDDEN
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 # Far-off words in `retry_after`, by which GigQ's own claim passes a pending row by.
 # *Blocked*: it waits for a parent.
@@ -136,6 +136,8 @@ OUR_COLUMNS = (
     ("job_executions", "decision", "TEXT"),
     # The host that runs or ran the attempt, and that `pid` is of; NULL for the worker's own.
     ("job_executions", "agent", "TEXT"),
+    # Which link of its worker led there, by its number.
+    ("job_executions", "link", "INTEGER"),
 )
 
 # Columns of our own tables that an earlier release did not have.
@@ -482,6 +484,14 @@ SCHEDULE_INDEXES = {
     "core_schedule_alive": f"""
         CREATE INDEX IF NOT EXISTS core_schedule_alive ON jobs (schedule)
         WHERE {IS_ALIVE}""",
+}
+
+# Of the attempts that agents ran; made along with the first worker that has some.
+AGENT_INDEX = "core_agent_jobs"
+AGENT_INDEXES = {
+    AGENT_INDEX: f"""
+        CREATE INDEX IF NOT EXISTS {AGENT_INDEX} ON job_executions (agent, job_id)
+        WHERE agent IS NOT NULL""",
 }
 
 CREATE_TABLES = (

@@ -30,6 +30,7 @@ class Feature(Enum):
     HOOKS_COMPLETED = "uses:hooks_completed", ddl.TELL_HOOKS_COMPLETED
     LANES = "uses:lanes", ddl.LANES, ddl.LANE_INDEXES
     SCHEDULES = "uses:schedules", ddl.NO_TRIGGERS, ddl.SCHEDULE_INDEXES
+    AGENTS = "uses:agents", ddl.NO_TRIGGERS, ddl.AGENT_INDEXES
 
     key: str
     triggers: Mapping[str, str]

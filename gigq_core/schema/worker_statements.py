@@ -292,7 +292,7 @@ RECORD_EXECUTION = """
 UPDATE job_executions SET started_at = :begun, began = :begun_utc, pid = :pid
 WHERE id = :execution"""
 
-NOTE_AGENT = "UPDATE job_executions SET agent = ? WHERE id = ?"
+NOTE_AGENT = "UPDATE job_executions SET agent = ?, link = ? WHERE id = ?"
 
 FORGET_EXECUTION = "DELETE FROM job_executions WHERE id = ?"
 

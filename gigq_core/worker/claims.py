@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
+from gigq_core.fleet.elsewhere import Elsewhere
 from gigq_core.units.times import Moment
 
 if TYPE_CHECKING:
@@ -111,8 +112,8 @@ class Ending:
     wish: Wish | None = None
     # What it has submitted, of one that completed.
     outbox: Outbox | None = None
-    # The host that it ran on, of one that an agent ran.
-    agent: str | None = None
+    # Of one that an agent ran.
+    agent: Elsewhere | None = None
 
 
 def sentence_for(claim: Claim, fate: Fate) -> str | None:
@@ -130,4 +131,4 @@ class Begun(NamedTuple):
     claim: Claim
     at: Moment
     pid: int
-    agent: str | None = None
+    agent: Elsewhere | None = None

@@ -70,7 +70,7 @@ def record(conn: sqlite3.Connection, begun: Begun) -> None:
     conn.execute(sql.RECORD_JOB, values)
     conn.execute(sql.RECORD_EXECUTION, values)
     if begun.agent is not None:
-        conn.execute(sql.NOTE_AGENT, (begun.agent, begun.claim.execution_id))
+        conn.execute(sql.NOTE_AGENT, (*begun.agent, begun.claim.execution_id))
 
 
 def put_back(conn: sqlite3.Connection, claim: Claim, now: Moment) -> None:
@@ -122,7 +122,7 @@ def end(conn: sqlite3.Connection, endings: list[Ending], now: Moment) -> Written
     conn.executemany(sql.END_EXECUTION, executions)
     if failed:
         conn.executemany(sql.END_FAILED_EXECUTION, failed)
-    elsewhere = [(e.agent, e.claim.execution_id) for e in endings if e.agent is not None]
+    elsewhere = [(*e.agent, e.claim.execution_id) for e in endings if e.agent is not None]
     if elsewhere:
         conn.executemany(sql.NOTE_AGENT, elsewhere)
     return Written(stored, superseded)

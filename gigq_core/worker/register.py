@@ -14,6 +14,7 @@ from gigq_core.fleet.agents_seen import BY_AGENTS, AgentSeen
 from gigq_core.fleet.utc_offsets import note_offset, utc_offset_s
 from gigq_core.schema import agent_statements
 from gigq_core.schema import worker_statements as sql
+from gigq_core.schema.features import Feature, use
 from gigq_core.schema.transaction import is_passing, savepoint
 from gigq_core.status import WorkerState
 from gigq_core.system.identity import ProcessIdentity, current_identity, is_dead
@@ -116,6 +117,8 @@ def enrol(conn: sqlite3.Connection, own: Register, now: Moment) -> None:
             rescue.rescue(conn, lost)
     conn.execute(sql.REGISTER, {**own.values(), "now": now.text, "utc": now.utc})
     conn.execute(sql.FORGET_OLD_WORKERS, {"before": now.utc - REMEMBER_S})
+    if own.agents is not None:
+        use(conn, Feature.AGENTS)
     conn.execute(agent_statements.FORGET_AGENTS_OF, (own.id,))
     conn.execute(agent_statements.FORGET_OLD_AGENTS)
     conn.execute(sql.FORGET_DEATHS)

@@ -8,7 +8,6 @@ import selectors
 import signal
 import sqlite3
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -21,6 +20,7 @@ from gigq_core.status import WorkerState
 from gigq_core.units.times import utc_now
 from gigq_core.worker import register, runner
 from gigq_core.worker.claims import Begun, Claim, Ending, Fate
+from gigq_core.worker.disturbed import Disturbed
 from gigq_core.worker.heard import Report, Save, Unwritten
 from gigq_core.worker.ledger import LONGEST_PAUSE_S, Ledger, LockBusy, PendingWork, pauses
 from gigq_core.worker.register import Register
@@ -48,8 +48,6 @@ SHARE_S = 0.004
 # How often a worker that ends tries to say goodbye while others keep the file locked: each time it
 # waits for the lock.
 RETIRE_TRIES = 10
-# How long the failure of a job that got a signal from outside waits for one to us, in seconds.
-DISTURBED_S = 0.25
 # What does not end within the grace is waited for so much longer, in seconds, by those whose jobs
 # may not end at all.
 PATIENCE_S = {"thread": 0.0, BY_AGENTS: 5.0}
@@ -135,47 +133,6 @@ class Orders:
             yield "stopping"
         if self.drain_wanted:
             yield "draining"
-
-
-class Disturbed:
-    """Jobs that failed by a signal from outside, which may be on its way to this worker too.
-
-    Whoever ends a whole service signals the jobs' processes as well. What fails by that, while the
-    worker is ending, is given back.
-    """
-
-    def __init__(self) -> None:
-        # With the time until which each is kept, by the monotonic clock; the first comes first.
-        self._kept: deque[tuple[float, Ending]] = deque()
-
-    def settle(self, endings: Iterable[Ending], leaving: bool) -> list[Ending]:
-        """Those of these, and of the ones that were kept, of which it is known how they ended.
-
-        Args:
-            endings: what ended since.
-            leaving: whether the worker is ending.
-        """
-        now = time.monotonic()
-        settled = []
-        for ending in endings:
-            if ending.signal is None:
-                settled.append(ending)
-            else:
-                self._kept.append((now + DISTURBED_S, ending))
-        if leaving:
-            return settled + [_given_back(ending) for ending in self.rest()]
-        while self._kept and self._kept[0][0] <= now:
-            settled.append(self._kept.popleft()[1])
-        return settled
-
-    def rest(self) -> list[Ending]:
-        """Those that are kept, which are kept no more."""
-        kept, self._kept = self._kept, deque()
-        return [ending for _, ending in kept]
-
-    def due(self) -> float | None:
-        """Until when the first of them is kept, by the monotonic clock; None where none is."""
-        return self._kept[0][0] if self._kept else None
 
 
 class Timer:
@@ -273,11 +230,15 @@ class Supervisor:
 
     # --- the loop ----------------------------------------------------------------------------
 
-    def run(self, signals: Signals) -> None:
+    def run(self, signals: Signals, close: Callable[[], object] = lambda: None) -> None:
         """Work until it is over; on any exception what runs is ended first.
 
         An attempt that had begun counts as crashed then, as nobody knows whether it was the reason;
         but not if the worker is ended on purpose.
+
+        Args:
+            signals: those that come meanwhile.
+            close: closes the pool, unless there was an exception; what ends by that is written.
 
         Raises:
             WorkerIdInUse: a live worker has the id.
@@ -302,6 +263,15 @@ class Supervisor:
         if self._own.enrolled and self._own.state != "stopping":
             _tell_children(self._ledger)
         self._retire()
+        close()
+        self._collect()
+        self._endings += self._disturbed.rest()
+        if self._own.enrolled and self._endings:
+            quietly = _Quietly()
+            for ending in self._endings:
+                quietly(self._write_last, ending)
+                _report(ending, False)
+            self._retire()
 
     def _hear(self, signals: Signals) -> None:
         for state in self._orders.take(signals.take()):
@@ -620,7 +590,8 @@ class Supervisor:
         fate = Fate.GIVEN_BACK if isinstance(problem, _ON_PURPOSE) else Fate.CRASHED
         for token in ended:
             quietly(self._pool.stop, token, fate)
-        until = time.monotonic() + self._grace_s + 1.0
+        patience_s = 1.0 + PATIENCE_S.get(self._pool.isolation, 0.0)
+        until = time.monotonic() + self._grace_s + patience_s
         while self._pool.busy() and time.monotonic() < until:
             for key, _ in self._selector.select(0.05):
                 if key.fd in self._selector.get_map():
@@ -744,14 +715,3 @@ class _Quietly:
             if said not in self._said:
                 self._said.add(said)
                 logger.warning("Not everything could be cleaned up: %s", said)
-
-
-def _given_back(ending: Ending) -> Ending:
-    """The ending of an attempt that was disturbed by what ends this worker."""
-    name = signal.Signals(ending.signal or 0).name
-    return replace(
-        ending,
-        fate=Fate.GIVEN_BACK,
-        error=f"{name} from outside reached its process while the worker was ending: "
-        f"{ending.error}",
-    )

@@ -308,10 +308,13 @@ class Worker:
                 alone = self._owner != "script"
                 caught, for_good = limit is None or alone, limit is None and alone
                 with Signals(session.waker.fd, caught, for_good) as signals:
-                    supervisor.run(signals)
-                    if limit is None and not isinstance(session.pool, ThreadPool):
+                    pool = session.pool
+                    if limit is not None or isinstance(pool, ThreadPool):
+                        supervisor.run(signals)
+                    else:
                         # One more signal is enough to wait no longer.
-                        session.pool.close(hurry=lambda: bool(signals.take()))
+                        close = partial(pool.close, lambda: bool(signals.take()))
+                        supervisor.run(signals, close)
             finally:
                 self._supervisor = None
                 self.exit_code = supervisor.exit_code
@@ -376,7 +379,7 @@ class _Session:
             id=worker.worker_id,
             owner=worker._owner,
             isolation=BY_AGENTS if worker._vias else worker.isolation,
-            slots=worker.concurrency * max(1, len(worker._vias)),
+            slots=0 if worker._vias else worker.concurrency,
             python=self.python if by_process else sys.executable,
             chdir=self.folder,
             log_path=None if worker._log_path is None else str(worker._log_path),

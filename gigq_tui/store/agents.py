@@ -7,7 +7,8 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from gigq_core.fleet.agents_seen import AgentSeen, agent_on, read_agents
+from gigq_core.fleet.agents_seen import AgentSeen, agent_called, elsewhere_of, read_agents
+from gigq_core.fleet.elsewhere import Elsewhere
 from gigq_core.rows.decoding import as_text
 from gigq_tui.store import queries
 from gigq_tui.store.file_schema import FileSchema
@@ -27,7 +28,9 @@ def agents_of(conn: sqlite3.Connection, workers: Collection[str]) -> dict[str, l
     return found
 
 
-def hosts_of_running(conn: sqlite3.Connection, schema: FileSchema, most: int) -> dict[str, str]:
+def hosts_of_running(
+    conn: sqlite3.Connection, schema: FileSchema, most: int
+) -> dict[str, Elsewhere]:
     """Where agents run jobs now, by the ids of the jobs.
 
     Args:
@@ -38,7 +41,7 @@ def hosts_of_running(conn: sqlite3.Connection, schema: FileSchema, most: int) ->
     if "agent" not in schema.execution_columns:
         return {}
     found = conn.execute(queries.running_elsewhere(schema), (most,)).fetchall()
-    return {as_text(record["id"]): as_text(record["agent"]) for record in found}
+    return {as_text(r["id"]): elsewhere_of(r["agent"], r["link"]) for r in found}
 
 
 def with_hosts(
@@ -53,8 +56,8 @@ def with_hosts(
     return tuple(replace(row, host=hosts[row.id]) if row.id in hosts else row for row in rows)
 
 
-def with_link(row: JobRow, host: str, agents: Sequence[AgentSeen]) -> JobRow:
-    """A running row with the agent that runs it on a host."""
-    if not host or row.status != RUNNING or row.worker_id is None:
+def with_link(row: JobRow, there: Elsewhere | None, agents: Sequence[AgentSeen]) -> JobRow:
+    """A running row with the agent that runs it."""
+    if there is None or row.status != RUNNING:
         return row
-    return replace(row, host=host, link=agent_on(agents, row.worker_id, host))
+    return replace(row, host=there.host, link=agent_called(agents, there.agent(row.worker_id)))

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gigq_core.fleet.agents_seen import elsewhere_of
 from gigq_core.rows.decoding import as_float, as_int, as_text
 from gigq_core.rows.origin import origin_of
 from gigq_core.system.kept_files import is_kept
@@ -147,7 +148,15 @@ def _attempt(number: int, record: sqlite3.Row, path: Path) -> Attempt:
         decision=as_text(record["decision"]),
         fingerprint=as_text(record["fingerprint"]),
         host=as_text(record["agent"]),
+        agent=_agent(record),
     )
+
+
+def _agent(record: sqlite3.Row) -> str:
+    """What the agent that ran it is called; nothing where none did."""
+    if record["agent"] is None:
+        return ""
+    return elsewhere_of(record["agent"], record["link"]).agent(as_text(record["worker_id"]))
 
 
 def _with_type(error: str, kind: str) -> str:

@@ -140,13 +140,14 @@ class WorkerRow:
 
 @dataclass(frozen=True)
 class RunningJob:
-    """A job that a worker holds right now; `host` is where an agent runs it."""
+    """A job that a worker holds right now; `host` is where the agent of id `agent` runs it."""
 
     id: str
     name: str
     started_at: datetime | None
     timeout_s: float = DEFAULT_TIMEOUT_S
     host: str = ""
+    agent: str = ""
 
     def is_over(self, now: datetime) -> bool:
         """Whether it has run for longer than its timeout at `now`."""
@@ -344,8 +345,9 @@ class Attempt:
     decision: str = ""
     # By which failures of the same kind are found; empty where it did not fail, or is not read yet.
     fingerprint: str = ""
-    # Where an agent ran it: then `pid` is a process there.
+    # Where an agent ran it: then `pid` is a process there; and what that agent is called.
     host: str = ""
+    agent: str = ""
 
 
 class Standing(Enum):

@@ -415,10 +415,14 @@ def running_jobs(schema: FileSchema) -> str:
     )
 
 
+def _link(schema: FileSchema) -> str:
+    return "e.link" if "link" in schema.execution_columns else "NULL AS link"
+
+
 def running_elsewhere(schema: FileSchema) -> str:
     """What agents work on, and where. Parameter: how many running jobs are looked at."""
     return (
-        "SELECT substr(j.id, 1, 1000) AS id, substr(e.agent, 1, 300) AS agent "
+        f"SELECT substr(j.id, 1, 1000) AS id, substr(e.agent, 1, 300) AS agent, {_link(schema)} "
         "FROM (SELECT id, execution_id FROM jobs "
         f"{schema.indexed_by(STATUS_INDEX)} WHERE status = 'running' LIMIT ?) j "
         "CROSS JOIN job_executions e ON e.id = j.execution_id WHERE e.agent IS NOT NULL"
@@ -481,6 +485,7 @@ def executions(schema: FileSchema) -> str:
         ("error_type", "substr(error_type, 1, 500) AS error_type"),
         ("fingerprint", "substr(fingerprint, 1, 16) AS fingerprint"),
         ("agent", "substr(agent, 1, 300) AS agent"),
+        ("link", "CASE WHEN typeof(link) = 'integer' THEN link END AS link"),
         ("pid", "CASE WHEN typeof(pid) = 'integer' THEN pid END AS pid"),
     ):
         columns.append(sql if name in present else f"NULL AS {name}")

@@ -393,7 +393,14 @@ def _all_held(conn: sqlite3.Connection, schema: FileSchema, staff: FileWorkers) 
 
 
 def _context(now: datetime, schema: FileSchema, staff: FileWorkers) -> Context:
-    return Context(now, schema.attached, schema.job_columns, staff.gone, schema.execution_columns)
+    return Context(
+        now,
+        schema.attached,
+        schema.job_columns,
+        staff.gone,
+        schema.execution_columns,
+        schema.indexes,
+    )
 
 
 def _followed(

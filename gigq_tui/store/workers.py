@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gigq_core.fleet.agents_seen import BY_AGENTS
+from gigq_core.fleet.elsewhere import Elsewhere
 from gigq_core.reasons.why import Halt, Health
 from gigq_core.rows.decoding import as_int, as_json, as_optional_text, as_text, as_timeout_s
 from gigq_core.system import identity
@@ -185,7 +186,7 @@ class FileWorkers:
     halt: Halt | None = None
     hidden_halt: Halt | None = None
     line: Mapping[int, int] = field(default_factory=dict)
-    hosts: Mapping[str, str] = field(default_factory=dict)
+    hosts: Mapping[str, Elsewhere] = field(default_factory=dict)
 
     @property
     def by_id(self) -> dict[str, WorkerRow]:
@@ -224,7 +225,7 @@ def read_file_workers(
     agents = agents_of(conn, {w.row.id for w in registered if w.row.isolation == BY_AGENTS})
     hosts = hosts_of_running(conn, schema, MAX_RUNNING) if agents else {}
     for id in agents:
-        held[id] = [replace(job, host=hosts.get(job.id, "")) for job in held.get(id, ())]
+        held[id] = [_running_at(job, hosts.get(job.id), id) for job in held.get(id, ())]
     ours = tuple(
         replace(
             w.row,
@@ -246,6 +247,12 @@ def read_file_workers(
     if halt is None and _halt(ours, (), schema.attached, now) is not None:
         hidden_halt = Halt.HIDDEN
     return FileWorkers(registered, ours, foreign, paused, halt, hidden_halt, line, hosts)
+
+
+def _running_at(job: RunningJob, there: Elsewhere | None, worker_id: str) -> RunningJob:
+    if there is None:
+        return job
+    return replace(job, host=there.host, agent=there.agent(worker_id))
 
 
 def _halt(
@@ -294,7 +301,7 @@ def with_holders(rows: Iterable[JobRow], staff: FileWorkers) -> tuple[JobRow, ..
                 holder_pid=worker.pid,
                 holder_suspended=worker.suspended,
             )
-            row = with_link(row, staff.hosts.get(row.id, ""), worker.agents)
+            row = with_link(row, staff.hosts.get(row.id), worker.agents)
         elif row.status == PENDING:
             halt = staff.hidden_halt if row.hidden else staff.halt
             if halt is Halt.LANES_ALONE and row.lane:

@@ -10,9 +10,14 @@ from typing import Any
 from gigq_core.worker.agents.dask_placement import DaskPlacement, Left, Placed
 from tests.agents.dask_cluster import START_WITHIN_S
 
-# In place of an agent: what it reads comes back; at the end of its input it says so.
+# In place of an agent: what it reads comes back; at the end of its input it says so, and if it is
+# told to end.
 ECHO = """
-import os
+import os, signal
+def told(*_):
+    os.write(1, b"<told>")
+    os._exit(0)
+signal.signal(signal.SIGTERM, told)
 while data := os.read(0, 65536):
     while data:
         data = data[os.write(1, data):]

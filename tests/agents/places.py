@@ -17,6 +17,8 @@ from tests.agents.netns import OtherHost
 from tests.integration.conftest import ROOT, Place
 from tests.waiting import wait_until
 
+# A way that leads to this machine.
+HERE = "env"
 # The word for an attempt that was given back, and does not count.
 GIVEN_BACK = "cancelled"
 FAR_MARK = "TESTS_FAR_SIDE"

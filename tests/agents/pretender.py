@@ -81,7 +81,12 @@ def main(what: str) -> None:
         say({"pong": {"number": 1_000, "busy": 0, "load": 0.0}})
     if what == "dies of a job":
         hear("run")
-        say({"gone": {"why": "it was killed"}})
+        say({"gone": {"why": "it was killed", "on_purpose": False}})
+        return
+    if what == "ends when it is closed":
+        hear("run")
+        hear("close")
+        say({"gone": {"why": "its worker has closed it", "on_purpose": False}})
         return
     if what == "not at once":
         token = hear("run")["token"]

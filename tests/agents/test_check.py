@@ -15,7 +15,7 @@ import pytest
 
 from gigq_core.worker.agents.checking import AT_ONCE
 from tests.agents.dask_cluster import DaskCluster
-from tests.agents.elsewhere import HERE
+from tests.agents.places import HERE
 from tests.agents.sshd import Sshd
 from tests.waiting import wait_until
 
@@ -216,9 +216,11 @@ def test_why_a_host_can_not_be_used(via: str, python: str, why: str) -> None:
     assert found["trouble"].count("\n") == 0
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    (found,) = told("--via", HERE, "--remote-chdir", tmp_path / "none", code=1)
-    assert str(tmp_path / "none") in found["trouble"]
+@pytest.mark.parametrize("folder", ["/nowhere/none", "~nobody-of-that-name/none"])
+def test_a_folder_that_is_not_there(folder: str) -> None:
+    (found,) = told("--via", HERE, "--remote-chdir", folder, code=1)
+    assert "There is no folder /" in found["trouble"]
+    assert found["trouble"].endswith(f"{folder}: name another one with --remote-chdir.")
 
 
 def test_several_are_looked_at_together_and_one_that_fails_hides_no_other() -> None:

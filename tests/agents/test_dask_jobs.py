@@ -19,6 +19,8 @@ def test_an_adaptive_cluster_comes_up_for_jobs_outlasts_long_ones_and_goes_with_
     place: Place, adaptive: Adaptive
 ) -> None:
     worker = place.worker("--via", f"dask:{adaptive.address}")
+    # No Dask worker, no slot.
+    assert place.rows("SELECT slots FROM core_workers") == [{"slots": 0}]
     free = place.folder / "free"
     held = place.submit(
         chores.hold_until,

@@ -10,13 +10,15 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from gigq_core.status import Change
 from gigq_core.system.identity import is_suspended
 from gigq_core.worker.agents.lease import Lease
 from gigq_core.worker.rescue import RESCUE_AGENTS_S
 from gigq_core.worker.stuck import GRACE_S
-from tests.agents.elsewhere import HERE, worker_of
-from tests.integration.conftest import ROOT, Place, gone
+from tests.agents.places import HERE, AgentsPlace
+from tests.integration.conftest import ROOT, gone
 from tests.reliability import tasks
 from tests.reliability.tasks import traced
 from tests.reliability.theirs import Theirs, ours
@@ -26,7 +28,12 @@ from tests.waiting import wait_until
 BOUND_S = 8.0
 
 
-def observer(place: Place, bound_s: float = BOUND_S) -> subprocess.Popen[bytes]:
+@pytest.fixture
+def place(agents_place: AgentsPlace) -> AgentsPlace:
+    return agents_place
+
+
+def observer(place: AgentsPlace, bound_s: float = BOUND_S) -> subprocess.Popen[bytes]:
     """A worker of this machine, which gives back what a dead one's agents ran."""
     with open(place.folder / f"worker-{len(place._workers)}.log", "wb") as log:
         process = subprocess.Popen(
@@ -46,11 +53,11 @@ def observer(place: Place, bound_s: float = BOUND_S) -> subprocess.Popen[bytes]:
     return process
 
 
-def traces(place: Place) -> Path:
+def traces(place: AgentsPlace) -> Path:
     return place.folder / "traces"
 
 
-def running(place: Place, label: str = "job", **options: object) -> tuple[str, tasks.Run]:
+def running(place: AgentsPlace, label: str = "job", **options: object) -> tuple[str, tasks.Run]:
     """A job that runs at an agent, and that is on record as such; it goes on for a minute."""
     params = {"path": str(traces(place)), "label": label, "seconds": 60}
     job_id = place.submit(traced, name=label, params=params, **options)
@@ -60,7 +67,7 @@ def running(place: Place, label: str = "job", **options: object) -> tuple[str, t
     return job_id, run
 
 
-def attempts(place: Place, job_id: str) -> list[tuple[str, str]]:
+def attempts(place: AgentsPlace, job_id: str) -> list[tuple[str, str]]:
     return [(e["worker_id"], e["status"]) for e in place.job(job_id)["executions"]]
 
 
@@ -70,9 +77,9 @@ def test_what_the_file_waits_is_more_than_an_agent_can_live() -> None:
 
 
 def test_a_killed_workers_job_begins_anew_only_when_its_agent_is_gone_for_certain(
-    place: Place,
+    place: AgentsPlace,
 ) -> None:
-    worker = worker_of(place, HERE, name="dead")
+    worker = place.far_worker(HERE, worker_id="dead", concurrency=2, lease=Lease())
     job_id, run = running(place)
     observer(place)
     worker.kill()
@@ -93,9 +100,9 @@ def test_a_killed_workers_job_begins_anew_only_when_its_agent_is_gone_for_certai
 
 
 def test_a_suspended_worker_with_an_overdue_job_is_ended_and_its_agents_with_it(
-    place: Place,
+    place: AgentsPlace,
 ) -> None:
-    worker = worker_of(place, HERE, name="asleep")
+    worker = place.far_worker(HERE, worker_id="asleep", concurrency=2, lease=Lease())
     job_id, run = running(place, "late", timeout=2, max_attempts=2)
     other_id, other = running(place, "other")
     os.kill(worker.pid, signal.SIGSTOP)
@@ -115,9 +122,9 @@ def test_a_suspended_worker_with_an_overdue_job_is_ended_and_its_agents_with_it(
 
 
 def test_gigqs_workers_leave_what_a_dead_workers_agents_may_run(
-    place: Place, theirs: Theirs
+    place: AgentsPlace, theirs: Theirs
 ) -> None:
-    worker = worker_of(place, HERE, name="dead")
+    worker = place.far_worker(HERE, worker_id="dead", concurrency=2, lease=Lease())
     job_id, run = running(place, timeout=1, max_attempts=3)
     os.kill(worker.pid, signal.SIGSTOP)
     worker.kill()
@@ -149,9 +156,9 @@ def test_gigqs_workers_leave_what_a_dead_workers_agents_may_run(
 
 
 def test_gigqs_scan_leaves_what_an_agent_runs_past_its_timeout(
-    place: Place, theirs: Theirs
+    place: AgentsPlace, theirs: Theirs
 ) -> None:
-    worker_of(place, HERE, name="ours", slots=1)
+    place.far_worker(HERE, worker_id="ours", concurrency=1, lease=Lease())
     job_id, run = running(place, timeout=2, max_attempts=1)
     (agent,) = place.rows("SELECT pid FROM core_agents")
     os.kill(agent["pid"], signal.SIGSTOP)
@@ -174,8 +181,8 @@ def test_gigqs_scan_leaves_what_an_agent_runs_past_its_timeout(
     wait_until(lambda: gone(run.pid))
 
 
-def test_each_job_has_one_outcome_beside_gigq(place: Place, theirs: Theirs) -> None:
-    worker_of(place, HERE, HERE, name="ours")
+def test_each_job_has_one_outcome_beside_gigq(place: AgentsPlace, theirs: Theirs) -> None:
+    place.far_worker(HERE, HERE, worker_id="ours", concurrency=2, lease=Lease())
     theirs.worker()
     ids = {}
     for n in range(24):
@@ -200,9 +207,9 @@ def test_each_job_has_one_outcome_beside_gigq(place: Place, theirs: Theirs) -> N
 
 
 def test_a_worker_that_is_killed_on_request_ends_its_agents_and_gives_back_at_once(
-    place: Place,
+    place: AgentsPlace,
 ) -> None:
-    worker = worker_of(place, HERE, HERE, name="far")
+    worker = place.far_worker(HERE, HERE, worker_id="far", concurrency=2, lease=Lease())
     ids = [running(place, f"job{n}") for n in range(2)]
     assert ours(place.db, "ask", "far", "kill")[0] == 0
     assert worker.wait(20) == 0
@@ -215,9 +222,9 @@ def test_a_worker_that_is_killed_on_request_ends_its_agents_and_gives_back_at_on
 
 
 def test_a_worker_that_ends_while_an_agent_is_silent_leaves_its_job_until_the_bound(
-    place: Place,
+    place: AgentsPlace,
 ) -> None:
-    worker = worker_of(place, HERE, name="far", slots=1)
+    worker = place.far_worker(HERE, worker_id="far", concurrency=1, lease=Lease())
     job_id, run = running(place)
     (agent,) = place.rows("SELECT pid FROM core_agents")
     os.kill(agent["pid"], signal.SIGSTOP)
@@ -242,8 +249,8 @@ def test_a_worker_that_ends_while_an_agent_is_silent_leaves_its_job_until_the_bo
     assert gone(run.pid)
 
 
-def test_a_worker_that_drains_lets_its_agents_finish(place: Place, tmp_path: Path) -> None:
-    worker = worker_of(place, HERE, name="far", slots=1)
+def test_a_worker_that_drains_lets_its_agents_finish(place: AgentsPlace, tmp_path: Path) -> None:
+    worker = place.far_worker(HERE, worker_id="far", concurrency=1, lease=Lease())
     params = {"path": str(traces(place)), "label": "job"}
     job_id = place.submit(tasks.late_at_first, name="job", params=params)
     waiting = place.submit(tasks.late_at_first, name="next", params={**params, "label": "next"})

@@ -60,6 +60,9 @@ def test_no_job_of_it_runs_here_and_each_agent_has_its_slots(place: Place) -> No
     wait_until(lambda: len(place.rows(statement)) == 4)
     pids = {row["pid"] for row in place.rows(statement)}
     assert pids == set(map(int, place.lines("pids", 4)))
+    # Both are on this host, and it is known which of them runs which.
+    running = place.rows("SELECT link, count(*) AS n FROM job_executions GROUP BY link")
+    assert running == [{"link": 1, "n": 2}, {"link": 2, "n": 2}]
     place.queue.cancel(sleepers[0])
     assert place.end(sleepers[0])["status"] == "cancelled"
     # A first signal lets them go on, a second one gives them back.
@@ -81,8 +84,12 @@ def test_a_timeout_kills_the_whole_tree_there(place: Place) -> None:
 def test_one_job_is_run_and_the_worker_ends(place: Place) -> None:
     job = place.submit(chores.add, params={"a": 1, "b": 2})
     place.submit(chores.nothing)
+    made = "SELECT 1 FROM sqlite_master WHERE name = 'core_agent_jobs'"
+    assert place.rows(made) == []
     worker = place.worker("--via", "env", *PYTHON, "--once", wait=False)
     assert worker.wait(60) == 0
+    # By the first worker with agents: other files need not pay for it.
+    assert len(place.rows(made)) == 1
     assert place.status(job) == "completed"
     assert place.queue.stats()["pending"] == 1
 

@@ -171,5 +171,19 @@ def test_a_worker_that_is_told_twice_ends_though_its_agent_is_not_heard(
                 os.kill(pid, signal.SIGKILL)
 
 
+def test_what_ends_while_a_worker_closes_its_agents_is_written(place: AgentsPlace) -> None:
+    job = place.submit(chores.nothing)
+    worker = place.far_worker(pretender("ends when it is closed"), lease=Lease())
+    wait_until(lambda: place.status(job) == "running")
+    worker.send_signal(signal.SIGTERM)
+    wait_until(lambda: "is draining" in place.log())
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(40) == 128 + signal.SIGTERM
+    ended = place.job(job)
+    assert (ended["status"], ended["attempts"]) == ("pending", 0)
+    assert [attempt["status"] for attempt in ended["executions"]] == ["cancelled"]
+    assert place.live_workers() == set()
+
+
 def _note(place: AgentsPlace, number: int) -> dict[str, str]:
     return {"path": str(place.folder / "notes"), "text": str(number)}

@@ -15,22 +15,27 @@ import pytest
 
 from gigq_core.errors import StackUnavailable
 from gigq_core.inspection.stack import stack_of
-from tests.agents.elsewhere import HERE, worker_of
+from gigq_core.worker.agents.lease import Lease
+from tests.agents.places import HERE, AgentsPlace
 from tests.agents.sshd import Sshd
 from tests.integration import chores
-from tests.integration.conftest import Place
 from tests.waiting import wait_until
 
 
-def holding(place: Place, tmp_path: Path, name: str = "held") -> str:
+@pytest.fixture
+def place(agents_place: AgentsPlace) -> AgentsPlace:
+    return agents_place
+
+
+def holding(place: AgentsPlace, tmp_path: Path, name: str = "held") -> str:
     """A job that holds, once it does."""
     job_id = place.submit(chores.hold, name=name, params={"path": str(tmp_path / name)})
     place.lines(name)
     return job_id
 
 
-def test_the_stack_of_a_job_at_an_agent(place: Place, tmp_path: Path, sshd: Sshd) -> None:
-    worker_of(place, sshd.via)
+def test_the_stack_of_a_job_at_an_agent(place: AgentsPlace, tmp_path: Path, sshd: Sshd) -> None:
+    place.far_worker(sshd.via, worker_id="far", concurrency=2, lease=Lease())
     job_id = holding(place, tmp_path)
     for _ in range(2):
         stack = stack_of(place.db, job_id)
@@ -43,8 +48,8 @@ def test_the_stack_of_a_job_at_an_agent(place: Place, tmp_path: Path, sshd: Sshd
     assert place.rows("SELECT * FROM core_asks") == []
 
 
-def test_of_one_that_computes_in_c_and_while_many_ask(place: Place, tmp_path: Path) -> None:
-    worker_of(place, HERE)
+def test_of_one_that_computes_in_c_and_while_many_ask(place: AgentsPlace, tmp_path: Path) -> None:
+    place.far_worker(HERE, worker_id="far", concurrency=2, lease=Lease())
     far = place.submit(chores.compute, params={"path": str(tmp_path / "c")})
     held = holding(place, tmp_path)
     place.lines("c")
@@ -64,8 +69,8 @@ def test_of_one_that_computes_in_c_and_while_many_ask(place: Place, tmp_path: Pa
     assert place.rows("SELECT * FROM core_asks") == []
 
 
-def test_why_there_is_no_stack(place: Place, tmp_path: Path) -> None:
-    worker = worker_of(place, HERE)
+def test_why_there_is_no_stack(place: AgentsPlace, tmp_path: Path) -> None:
+    worker = place.far_worker(HERE, worker_id="far", concurrency=2, lease=Lease())
     job_id = holding(place, tmp_path)
     (agent,) = wait_until(lambda: place.rows("SELECT * FROM core_agents WHERE state = 'ready'"))
     os.kill(agent["pid"], signal.SIGSTOP)

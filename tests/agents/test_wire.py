@@ -77,7 +77,7 @@ def _random_message(rng: random.Random) -> wire.Message:
         ),
         lambda: wire.Stack(_count(rng), _maybe(rng, _storable), _maybe(rng, _storable)),
         lambda: wire.Log(30, _shown(rng)),
-        lambda: wire.Gone(_shown(rng)),
+        lambda: wire.Gone(_shown(rng), rng.random() < 0.5),
         lambda: wire.Took(_count(rng)),
     ]
     return rng.choice(makers)()

@@ -7,8 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from gigq_core import JobQueue
-from gigq_core.fleet.agents_seen import AgentSeen, read_agents
+from gigq_core.fleet.agents_seen import AgentSeen, read_agents, read_hosts
+from gigq_core.fleet.elsewhere import Elsewhere
 from gigq_core.schema import agent_statements as sql
+from gigq_core.schema.attach import open_for_work
 from gigq_core.schema.opening import connect
 
 
@@ -40,6 +42,30 @@ def test_a_damaged_row_is_read_as_far_as_it_can_be(tmp_path: Path) -> None:
     )
     (seen,) = read_agents(conn)
     assert (seen.state, seen.slots, seen.busy, seen.load, seen.host) == ("lost", 0, 0, 0.0, "5")
+    conn.close()
+
+
+def test_a_file_that_does_not_say_which_link_it_was_gets_room_for_that(tmp_path: Path) -> None:
+    conn = opened(tmp_path)
+    conn.execute("ALTER TABLE job_executions DROP COLUMN link")
+    conn.execute("UPDATE core_meta SET value = '3' WHERE key = 'schema_version'")
+    conn.execute(
+        "INSERT INTO jobs (id, name, function_name, function_module, status, created_at, "
+        "updated_at, execution_id) VALUES ('j', 'n', 'f', 'm', 'running', '', '', 'e')"
+    )
+    conn.execute(
+        "INSERT INTO job_executions (id, job_id, worker_id, status, started_at, agent) "
+        "VALUES ('e', 'j', 'w', 'running', '', 'gpu1')"
+    )
+    assert read_hosts(conn, ["j"]) == {"j": Elsewhere("gpu1")}
+    conn.close()
+    conn = open_for_work(tmp_path / "jobs.db", create=False)
+    conn.execute("UPDATE job_executions SET link = 2")
+    (there,) = read_hosts(conn, ["j"]).values()
+    assert (there.host, there.agent("w")) == ("gpu1", "w/2")
+    conn.execute("UPDATE job_executions SET link = 'odd'")
+    (there,) = read_hosts(conn, ["j"]).values()
+    assert there.agent("w") == "w"
     conn.close()
 
 

@@ -17,6 +17,7 @@ from gigq_core.grouping.counting import Counting, count_key
 from gigq_core.reasons.standing import read_standings
 from gigq_core.reasons.why import Health, why
 from gigq_core.schema.agent_statements import WRITE_AGENT
+from gigq_core.schema.ddl import AGENT_INDEX
 from gigq_core.schema.opening import connect
 from gigq_core.worker.agents.bootstrap import Handshake
 from gigq_tui.columns import JobAt, column_named, own_names
@@ -27,7 +28,9 @@ from gigq_tui.screens.workers.entries import describe_worker, entries, entry_lin
 from gigq_tui.screens.workers.order import groups_of, matches
 from gigq_tui.store.clock import FrozenClock
 from gigq_tui.store.counts.filters import filter_of
+from gigq_tui.store.filter.folding import add_functions
 from gigq_tui.store.filter.language import parse
+from gigq_tui.store.filter.sql import Context
 from gigq_tui.store.list.view import View
 from gigq_tui.store.models import JobRow, Progress, RunningJob, Snapshot, WorkerRow
 from gigq_tui.store.reader import Reader
@@ -98,7 +101,7 @@ def test_workers_are_read_with_their_agents_and_jobs_with_where_they_run(reader:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("embed_docs", "runs on gpu1, by worker w8: 9% of timeout 1h"),
+        ("embed_docs", "runs on gpu1, by agent w8/1: 9% of timeout 1h"),
         (
             "eval_vision",
             "its agent on gpu2 has been silent for 12s: it gets no new jobs until it answers",
@@ -164,25 +167,30 @@ def test_progress_is_told_with_the_host(reader: Reader) -> None:
     assert why(row, NOW) == "25% on gpu1 in 25m, about 1h15m left: epoch 2"
 
 
-def test_an_agent_is_known_by_its_host_unless_several_there_differ(tmp_path: Path) -> None:
+def test_of_several_agents_on_one_host_it_is_known_which_one_runs_a_job(tmp_path: Path) -> None:
     path = agents_scene.build(tmp_path / "jobs.db")
     conn = sqlite3.connect(path)
-
-    def link(second: AgentSeen) -> AgentSeen | None:
-        conn.execute(WRITE_AGENT, asdict(second))
-        conn.commit()
-        reader = Reader(path, FrozenClock(NOW), is_dead=scene.liveness)
-        try:
-            return shown(reader.snapshot(View()), "embed_docs").link
-        finally:
-            reader.close()
-
-    twin = replace(agents_scene.AGENTS[0], id="w8/6")
-    assert link(twin) == agents_scene.AGENTS[0]
-    assert link(replace(twin, state="silent")) is None
-    # One that runs nothing does not run it.
-    assert link(replace(twin, state="silent", busy=0)) == agents_scene.AGENTS[0]
+    twin = replace(
+        agents_scene.AGENTS[0], id="w8/6", state="silent", heard=agents_scene.seconds(20)
+    )
+    conn.execute(WRITE_AGENT, asdict(twin))
+    of_twin = "UPDATE job_executions SET link = 6 WHERE job_id = ?"
+    conn.execute(of_twin, (scene.job_id("train_vision"),))
+    conn.commit()
     conn.close()
+    reader = Reader(path, FrozenClock(NOW), is_dead=scene.liveness)
+    snapshot = reader.snapshot(View())
+    told = {name: why(shown(snapshot, name), NOW) for name in ("embed_docs", "train_vision")}
+    reader.close()
+    assert told == {
+        "embed_docs": "runs on gpu1, by agent w8/1: 9% of timeout 1h",
+        "train_vision": "its agent on gpu1 has been silent for 20s: it gets no new jobs until it "
+        "answers",
+    }
+    (remote,) = (row for row in snapshot.workers if row.agents)
+    order = [entry.id for entry in entries(listing(remote))]
+    for agent, name in (("w8/1", "embed_docs"), ("w8/6", "train_vision")):
+        assert order[order.index(f"agent:{agent}") + 1] == f"w8/{scene.job_id(name)}"
 
 
 def test_what_needs_a_person_names_the_agents_that_get_no_jobs(reader: Reader) -> None:
@@ -223,6 +231,23 @@ def test_a_filter_finds_jobs_by_where_they_run_and_ran(
     assert set(reader.matching_ids(View(filter=parse(words)))) == set(map(scene.job_id, names))
 
 
+@pytest.mark.parametrize("words", ["host:gpu1", "host=gpu1", "host:ü", "-host:gpu1 host:gpu"])
+def test_jobs_of_a_host_are_looked_for_among_those_that_ran_there(path: Path, words: str) -> None:
+    conn = sqlite3.connect(path)
+    filter = parse(words)
+    columns = [
+        [row[1] for row in conn.execute(f"PRAGMA table_info({t})")]
+        for t in ("jobs", "job_executions")
+    ]
+    context = Context(NOW, True, tuple(columns[0]), (), tuple(columns[1]), frozenset([AGENT_INDEX]))
+    condition, values = filter.sql(context)
+    add_functions(conn)
+    plan = conn.execute(f"EXPLAIN QUERY PLAN SELECT 1 FROM jobs WHERE {condition}", values)
+    steps = [row[3] for row in plan]
+    conn.close()
+    assert any(f"USING COVERING INDEX {AGENT_INDEX} (agent=? AND job_id=?)" in s for s in steps)
+
+
 def test_jobs_are_sorted_by_host_and_those_without_one_come_last(reader: Reader) -> None:
     for turned, first in ((False, ["gpu1", "gpu1", "gpu2", "gpu2"]), (True, ["gpu2"] * 2)):
         view = View(sort=Sort(SortKey.HOST, turned), own=own_names(["name", "host"]))
@@ -261,13 +286,14 @@ def test_jobs_are_counted_by_host_and_the_filter_of_a_count_finds_them(path: Pat
     assert filter_of(key, found, None) == "host=gpu2"
 
 
-@pytest.mark.parametrize("missing", ["agent", "core_agents"])
+@pytest.mark.parametrize("missing", ["agent", "link", "core_agents", "core_agent_jobs"])
 def test_a_file_of_an_earlier_release_is_read_without_hosts(tmp_path: Path, missing: str) -> None:
     path = agents_scene.build(tmp_path / "jobs.db")
     conn = sqlite3.connect(path)
-    if missing == "agent":
-        conn.execute("ALTER TABLE job_executions DROP COLUMN agent")
-    else:
+    conn.execute("DROP INDEX core_agent_jobs")
+    if missing in ("agent", "link"):
+        conn.execute(f"ALTER TABLE job_executions DROP COLUMN {missing}")
+    elif missing == "core_agents":
         conn.execute("DROP TABLE core_agents")
     conn.commit()
     counting = Counting([count_key("host")])
@@ -277,7 +303,11 @@ def test_a_file_of_an_earlier_release_is_read_without_hosts(tmp_path: Path, miss
     reader = Reader(path, FrozenClock(NOW), is_dead=scene.liveness)
     view = View(own=("host",), sort=Sort(SortKey.HOST))
     row = shown(reader.snapshot(view), "embed_docs")
-    assert row.link is None
+    assert (row.link is None) == (missing != "core_agent_jobs")
+    found = reader.snapshot(replace(view, filter=parse("host:gpu1"))).window.total
+    assert found == (0 if missing == "agent" else 2)
+    standing = why(row, NOW)
+    assert ("gpu1" in standing) == (missing != "agent")
     if missing == "agent":
         assert reader.snapshot(replace(view, filter=parse("host:gpu"))).window.total == 0
         detail = reader.detail(row.id)
@@ -294,7 +324,7 @@ def test_attempts_and_their_output_say_where_they_ran(reader: Reader) -> None:
     assert detail is not None
     first, last = detail.attempts
     told = describe_attempt(last, 2, NOW)
-    assert told.startswith("attempt 2 of 2, completed on gpu2 by w8, pid 5002 there, ")
+    assert told.startswith("attempt 2 of 2, completed on gpu2 by w8/2, pid 5002 there, ")
     assert describe_output(first, None, more=False) == "attempt 1, failed on gpu2"
     facts = fact_lines(detail, NOW, 120, reason=True)
     assert "ran on gpu2" in "".join(text for line in facts for text, _ in line)
@@ -384,10 +414,13 @@ def test_an_agent_has_a_line_below_its_worker(
         assert f"{seen.busy}/4" in below
 
 
-def test_jobs_stand_below_the_agents_of_their_host() -> None:
+def test_jobs_stand_below_the_agents_that_run_them() -> None:
     jobs = tuple(
-        RunningJob(name, name, NOW, host=host)
-        for name, host in (("a", "gpu2"), ("b", "gpu1"), ("c", ""), ("d", "gpu1"), ("e", "gone"))
+        RunningJob(name, name, NOW, host=host, agent=agent)
+        for name, host, agent in (
+            *(("a", "gpu2", "w1/2"), ("b", "gpu1", "w1/1"), ("c", "", ""), ("d", "gpu1", "w1/3")),
+            *(("e", "gone", "w1/9"), ("f", "gpu1", "w1/1"), ("g", "gpu1", "w1")),
+        )
     )
     row = worker(
         agent(number=1),
@@ -398,16 +431,11 @@ def test_jobs_stand_below_the_agents_of_their_host() -> None:
     )
     found = entries(listing(row))
     assert [entry.id for entry in found] == [
-        *("w1", "w1/c", "w1/e", "agent:w1/1", "agent:w1/3", "w1/b", "w1/d"),
-        *("agent:w1/2", "w1/a", "agent:w1/4"),
-    ]
-    # Of several there, below the one that runs something.
-    busy = replace(row, agents=(agent(busy=2), *row.agents[1:]))
-    assert [entry.id for entry in entries(listing(busy))][3:7] == [
-        *("agent:w1/1", "w1/b", "w1/d", "agent:w1/3")
+        *("w1", "w1/c", "w1/e", "w1/g", "agent:w1/1", "w1/b", "w1/f", "agent:w1/2", "w1/a"),
+        *("agent:w1/3", "w1/d", "agent:w1/4"),
     ]
     firsts = [entry.first_job and entry.first_job.id for entry in found]
-    assert firsts == ["a", "c", "e", "b", "b", "b", "d", "a", "a", None]
+    assert firsts == ["a", "c", "e", "g", "b", "b", "f", "a", "a", "d", "d", None]
     assert len(groups_of(found)) == 1
 
 
@@ -460,7 +488,7 @@ def test_the_line_at_the_foot_tells_all_of_an_agent() -> None:
     told = describe_worker(entries(listing(worker(seen)))[1], NOW)
     assert told == (
         "gpu\ufffd1 by ssh gpu1: 2 of 4 slots busy, link 31m old, load 3.2, answers in 4ms, "
-        "heard 1s ago, pid 4242 there, Python 3.12.4, agent of w1."
+        "heard 1s ago, pid 4242 there, Python 3.12.4, agent w8/1."
     )
     refused = describe_worker(entries(listing(worker(agents_scene.AGENTS[3])))[1], NOW)
-    assert refused == f"ssh old1: refused: {agents_scene.REFUSED}, agent of w1."
+    assert refused == f"ssh old1: refused: {agents_scene.REFUSED}, agent w8/4."

@@ -102,6 +102,12 @@ def test_status_says_where_an_attempt_runs(db: Path, conn: sqlite3.Connection) -
     assert "gpu\\x1b1" in told(db, "status", there, "--show-executions").splitlines()[-1]
     assert json.loads(told(db, "status", there, "--json"))["executions"][0]["agent"] == "gpu\x1b1"
     assert "Worker" not in told(db, "status", here, "--show-executions")
+    # Which of several agents of that worker it is.
+    conn.execute("UPDATE job_executions SET link = 2 WHERE job_id = ?", (there,))
+    conn.commit()
+    assert "Worker: w/2, on gpu\\x1b1\n" in told(db, "status", there)
+    assert " w/2 " in told(db, "status", there, "--show-executions").splitlines()[-1]
+    assert json.loads(told(db, "status", there, "--json"))["executions"][0]["link"] == 2
 
 
 # --- doctor -----------------------------------------------------------------------------------

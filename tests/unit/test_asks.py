@@ -255,7 +255,7 @@ def test_the_stack_of_a_job_elsewhere_comes_through_the_file(place: Place) -> No
 
 
 def test_why_there_is_no_stack_of_a_job_elsewhere(place: Place) -> None:
-    silent = "Its agent on gpu1 has been silent for 12s: it gets no new jobs until it answers."
+    silent = r"Its agent on gpu1 has been silent for \d+s: it gets no new jobs until it answers."
     job_id = at_an_agent(place, state="silent", heard=time.time() - 12.4)
     asker = Asking(lambda: stack_of(place.db, job_id))
     serve(place.asked(Agents({"e": Answer(None, "its agent on gpu1 is lost")})), asker)

@@ -9,17 +9,17 @@ from collections.abc import Callable
 
 import pytest
 
-from gigq_core.worker import supervisor
+from gigq_core.worker import disturbed
 from gigq_core.worker.claims import Claim, Ending, Fate
+from gigq_core.worker.disturbed import DISTURBED_S, Disturbed
 from gigq_core.worker.standstill import Standstill
-from gigq_core.worker.supervisor import DISTURBED_S, Disturbed
 
 
 @pytest.fixture
 def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Sets the clock."""
     now = [0.0]
-    monkeypatch.setattr(supervisor.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(disturbed.time, "monotonic", lambda: now[0])
     return lambda seconds: now.__setitem__(0, seconds)
 
 

@@ -15,7 +15,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 
 from gigq_core.errors import StackUnavailable, WorkerCannotStart
 from gigq_core.system.identity import current_identity
@@ -23,13 +22,21 @@ from gigq_core.version import __version__
 from gigq_core.worker import runner, system_limits
 from gigq_core.worker.agents import leftovers, wire
 from gigq_core.worker.agents.alarm import Alarm
-from gigq_core.worker.agents.guard import ENDING, GREETED_WITHIN_S, Place, end_all, now
+from gigq_core.worker.agents.guard import (
+    ENDING,
+    GREETED_WITHIN_S,
+    Place,
+    end_all,
+    gone_by,
+    now,
+)
 from gigq_core.worker.agents.link import FULL_BYTES, Link
 from gigq_core.worker.agents.link_sink import LinkSink
 from gigq_core.worker.agents.responder import LinkResponder
 from gigq_core.worker.answers import Broken
 from gigq_core.worker.child_age import Limits
 from gigq_core.worker.claims import Claim, Ending, Fate
+from gigq_core.worker.disturbed import Disturbed
 from gigq_core.worker.heard import Save
 from gigq_core.worker.pool import ProcessPool
 from gigq_core.worker.process_stack import LOOK_EVERY_S, StackQuestion
@@ -52,10 +59,16 @@ LOOK_UP_S = 5.0
 
 
 class Over(Exception):
-    """The agent is to end; the message says why. `hurry` where nothing is to be waited for."""
+    """The agent is to end.
 
-    def __init__(self, why: str, hurry: bool = True) -> None:
-        super().__init__(why)
+    Args:
+        gone: its last word, or why it ends.
+        hurry: whether nothing is to be waited for.
+    """
+
+    def __init__(self, gone: wire.Gone | str, hurry: bool = True) -> None:
+        super().__init__(gone)
+        self.gone = wire.Gone(gone) if isinstance(gone, str) else gone
         self.hurry = hurry
 
 
@@ -111,6 +124,8 @@ class Agent:
         # The attempts that came, the last ones, in their order.
         self._known: dict[str, None] = {}
         self._questions: dict[int, StackQuestion] = {}
+        # What ends the agent may reach its jobs' processes before it.
+        self._disturbed = Disturbed()
         self._draining = False
         self._signals = _Signals(self._selector, self._on_signal)
         self._selector.register(place.guard, selectors.EVENT_READ, self._guard_ended)
@@ -124,25 +139,27 @@ class Agent:
             while True:
                 self._step()
                 self._wait()
-        except Over as over:
-            why, hurry = str(over), over.hurry
+        except Over as problem:
+            over = problem
         except Broken as problem:
-            why, hurry = f"what came over the link is none of our messages: {problem}", True
+            over = Over(f"what came over the link is none of our messages: {problem}")
         except WorkerCannotStart as problem:
-            why, hurry = _in_far_words(problem), True
+            over = Over(_in_far_words(problem))
             if self._ready_at is None:
-                self._send(wire.Refused(why))
+                self._send(wire.Refused(over.gone.why))
         except Exception as problem:
             logger.exception("The agent can't go on")
-            why, hurry = f"the agent can't go on: {runner.sentence(problem)}", True
-        return self._end(why, hurry)
+            over = Over(f"the agent can't go on: {runner.sentence(problem)}")
+        return self._end(over)
 
-    def _end(self, why: str, hurry: bool) -> int:
+    def _end(self, over: Over) -> int:
         if self._pool is not None:
             try:
                 # Of what is ended here the worker learns by the last word.
                 self._tell_endings()
-                self._pool.close(hurry=lambda: hurry or now() > self._lease_until)
+                if not over.gone.on_purpose:
+                    self._tell_ends(self._disturbed.rest())
+                self._pool.close(hurry=lambda: over.hurry or now() > self._lease_until)
             except (Over, Broken):
                 pass  # it is over
             except Exception:
@@ -152,7 +169,7 @@ class Agent:
         self._log.close()
         try:
             self._link.hurry()
-            self._send(wire.Gone(why))
+            self._send(over.gone)
             until = time.monotonic() + TOLD_WITHIN_S
             while self._link.unsent and not self._link.is_cut and time.monotonic() < until:
                 time.sleep(0.002)
@@ -194,6 +211,7 @@ class Agent:
             dues += [self._pool.due(), *(sink.due() for sink in self._sinks.values())]
         if self._overdue_at is not None:
             dues.append(self._overdue_at)
+        dues.append(self._disturbed.due())
         if self._questions:
             dues.append(at + LOOK_EVERY_S)
         return min(due for due in dues if due is not None)
@@ -202,7 +220,7 @@ class Agent:
         raise Over("its guard was killed")
 
     def _on_signal(self, signum: int) -> None:
-        raise Over(f"{signal.Signals(signum).name} came from outside")
+        raise Over(gone_by(signum))
 
     def _link_ended(self, why: str) -> None:
         raise Over(why)
@@ -271,8 +289,12 @@ class Agent:
     def _greet(self, hello: wire.Hello) -> None:
         if self._pool is not None:
             raise Broken("it said hello twice")
-        folder = str(Path.cwd() if hello.chdir is None else Path(hello.chdir).expanduser())
-        folder = os.path.abspath(folder)
+        folder = os.path.expanduser(hello.chdir or ".")
+        try:
+            folder = os.path.abspath(folder)
+        except OSError as problem:
+            # Where the command has led to was removed since.
+            self._refuse(f"The folder there can't be used: {problem.strerror or problem}.")
         if not os.path.isdir(folder):
             self._refuse(f"There is no folder {folder}: name another one with --remote-chdir.")
         cpus = _cpus()
@@ -382,7 +404,7 @@ class Agent:
     def _tell_endings(self) -> None:
         if self._pool is None:
             return
-        endings = self._pool.collect()
+        endings = self._disturbed.settle(self._pool.collect())
         if endings:
             # Nothing is heard of an attempt behind its end.
             self._tell_told(self._pool)

@@ -42,6 +42,7 @@ class AgentLink:
         stream: what it goes through.
         slots: how many jobs it is to run at a time.
         terms: what all links have in common.
+        number: of the place where it leads, among those of its worker.
         known: what was wrong with the one before, and has been told.
 
     Attributes:
@@ -58,7 +59,13 @@ class AgentLink:
     """
 
     def __init__(
-        self, name: str, stream: Stream, slots: int, terms: Terms, known: str = ""
+        self,
+        name: str,
+        stream: Stream,
+        slots: int,
+        terms: Terms,
+        number: int = 1,
+        known: str = "",
     ) -> None:
         self.name = name
         self.slots = slots
@@ -83,7 +90,7 @@ class AgentLink:
         self._draining = self._closing = False
         self._asked_stacks: set[int] = set()
         self._link = Link(stream.reads, stream.writes, terms.selector, self._hear, self._end)
-        self.attempts = Attempts(terms, self._link)
+        self.attempts = Attempts(terms, self._link, number)
         self._link.send([self.handshake.first])
 
     # --- what is asked of it -----------------------------------------------------------------
@@ -340,7 +347,7 @@ class AgentLink:
             level = min(max(message.level, logging.INFO), logging.ERROR)
             self._log.say(level, f"On {self.host}: {message.text}")
         elif isinstance(message, wire.Gone):
-            self._hear_gone(message.why)
+            self._hear_gone(message)
         elif isinstance(message, wire.Took):
             self._link.arrived(message.size)
         elif self.ready is None:
@@ -385,12 +392,12 @@ class AgentLink:
         if self._draining:
             self.attempts.say(wire.Drain())
 
-    def _hear_gone(self, why: str) -> None:
+    def _hear_gone(self, gone: wire.Gone) -> None:
         if self.state == "starting":
-            self._not_ready(f"ended before its agent was ready: {why}")
+            self._not_ready(f"ended before its agent was ready: {gone.why}")
             return
-        self._cut("stopped" if self._closing else "lost", why)
-        self.attempts.settle(why)
+        self._cut("stopped" if self._closing else "lost", gone.why)
+        self.attempts.settle(gone.why, gone.on_purpose)
 
     def _give_no_stacks(self) -> None:
         """Those who wait for a stack get none."""

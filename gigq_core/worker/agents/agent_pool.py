@@ -56,7 +56,7 @@ class AgentPool:
         self._worker_id = worker_id
         self._endings: list[Ending] = []
         self._stacks: list[wire.Stack] = []
-        self._opens = self._draining = False
+        self._opens = self._draining = self._is_closed = False
         # How many jobs wait that find no room.
         self._waiting, self._waiting_until = 0, 0.0
         self.changed = True
@@ -83,8 +83,9 @@ class AgentPool:
 
     @property
     def usable(self) -> int:
-        """How many slots there are at agents that take jobs, or are taken elsewhere."""
-        return max(1, sum(p.slots if p.is_ready else p.busy() for p in self._places))
+        """How many slots there are at agents that take jobs, or are taken elsewhere: none, while no
+        agent is ready."""
+        return sum(p.slots if p.is_ready else p.busy() for p in self._places)
 
     def running(self) -> dict[str, Claim]:
         """The attempts that run, or may do so, by execution id."""
@@ -189,7 +190,8 @@ class AgentPool:
         for place in self._places:
             place.tick(now, self._opens)
             self._endings += place.left
-            place.left = []
+            self._stacks += place.stacks
+            place.left, place.stacks = [], []
             if place.changed:
                 place.changed, self.changed = False, True
         if any(place.is_gone for place in self._places):
@@ -233,9 +235,13 @@ class AgentPool:
             hurry: whether to wait no longer; asked again and again.
 
         Returns:
-            Whether nothing of theirs still runs, as far as is known.
+            Whether nothing of theirs still runs, as far as is known. What does, or may, stays among
+            those that run; what has ended is there to be collected.
         """
-        self._draining, self._opens = True, False
+        if self._is_closed:
+            return not self.busy()
+        self._is_closed = self._draining = True
+        self._opens = False
         self._last_rows = self.rows()
         for link in self._links():
             link.close()
@@ -244,13 +250,11 @@ class AgentPool:
             if hurry() or time.monotonic() >= until:
                 break
             self._wait_a_moment()
-        known = not any(link.attempts for link in self._links())
         for link in list(self._links()):
             link.kill()
         for cluster in self._clusters:
             cluster.close()
-        self._places, self._clusters = [], []
-        return known
+        return not self.busy()
 
     def _wait_a_moment(self) -> None:
         for key, _ in self._terms.selector.select(0.05):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from gigq_core.fleet.elsewhere import Elsewhere
 from gigq_core.system.paths import output_name
 from gigq_core.units.times import Moment, local_text, utc_now
 from gigq_core.worker import answers, runner
@@ -61,6 +62,7 @@ class Attempts:
     Args:
         terms: what all links have in common.
         link: where messages go.
+        number: of that link among those of its worker.
 
     Attributes:
         host: where they run, for people.
@@ -71,7 +73,7 @@ class Attempts:
         took_s: how long the last one ran that ended by itself, in seconds; None before that.
     """
 
-    def __init__(self, terms: Terms, link: Link) -> None:
+    def __init__(self, terms: Terms, link: Link, number: int) -> None:
         self.host = ""
         self.by_token: dict[str, Attempt] = {}
         self.endings: list[Ending] = []
@@ -80,6 +82,7 @@ class Attempts:
         self.took_s: float | None = None
         self._terms = terms
         self._link = link
+        self._number = number
 
     def __len__(self) -> int:
         return len(self.by_token)
@@ -131,10 +134,13 @@ class Attempts:
         )
         return min(times, default=None)
 
+    def _here(self) -> Elsewhere:
+        return Elsewhere(self.host, self._number)
+
     def _tell_begun(self, attempt: Attempt) -> None:
         if attempt.begun is not None and attempt.pid is not None and not attempt.told:
             attempt.told = True
-            self.begun.append(Begun(attempt.claim, attempt.begun, attempt.pid, self.host))
+            self.begun.append(Begun(attempt.claim, attempt.begun, attempt.pid, self._here()))
 
     # --- what is said of them ----------------------------------------------------------------
 
@@ -242,12 +248,20 @@ class Attempts:
             if not self._link.has_sent(attempt.number):
                 self._finish(attempt, Ending(attempt.claim, Fate.NOT_BEGUN))
 
-    def settle(self, why: str) -> None:
-        """Nothing runs there any more: all have ended, however they did."""
+    def settle(self, why: str, on_purpose: bool = False) -> None:
+        """Nothing runs there any more: all have ended, however they did.
+
+        Args:
+            why: the reason, as the end of a sentence.
+            on_purpose: whether it was ended from outside, so that no job can be the reason.
+        """
         for attempt in list(self.by_token.values()):
             claim, fate = attempt.claim, attempt.fate
             unseen = fate is None and attempt.begun is None and claim.on_crash != "fail"
-            if unseen and self._terms.doubts.is_first(claim.job_id):
+            if fate is None and on_purpose:
+                error = f"its agent on {self.host} was ended: {why}"
+                fate = Fate.GIVEN_BACK
+            elif unseen and self._terms.doubts.is_first(claim.job_id):
                 error = f"its agent on {self.host} was lost before it said that this began: {why}"
                 fate = Fate.GIVEN_BACK
             elif fate is None or fate is Fate.CRASHED:
@@ -266,7 +280,7 @@ class Attempts:
             output = output_name(claim.execution_id)
         outbox = self._terms.responder.end(claim, ending.fate is Fate.COMPLETED)
         pid = ending.pid if ending.pid is not None else attempt.pid
-        agent = None if ending.fate is Fate.NOT_BEGUN else self.host
+        agent = None if ending.fate is Fate.NOT_BEGUN else self._here()
         self.endings.append(replace(ending, output=output, outbox=outbox, pid=pid, agent=agent))
 
 

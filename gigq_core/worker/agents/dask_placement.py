@@ -298,12 +298,16 @@ class DaskPlacement:
         control = self._control
         while control is not None and control is self._control:
             try:
-                data, sockets, _, _ = socket.recv_fds(control, READ_BYTES, _SOCKETS)
+                data, sockets, flags, _ = socket.recv_fds(control, READ_BYTES, _SOCKETS)
             except BlockingIOError:
                 return
             except OSError:
-                data, sockets = b"", []
+                data, sockets, flags = b"", [], 0
             self._sockets += sockets
+            if flags & socket.MSG_CTRUNC:
+                # One is missing, and it can't be told whose it was.
+                self._ended("no more files can be opened here")
+                return
             if not data:
                 self._ended()
                 return
@@ -341,19 +345,19 @@ class DaskPlacement:
         if self._places.pop(name, None) is not None:
             self._left.append(Left(name, why))
 
-    def _ended(self) -> None:
-        """The bridge is gone, and all streams through it."""
+    def _ended(self, why: str = "") -> None:
+        """The bridge is gone, or of no use any more, with all streams through it."""
         bridge = self._bridge
+        if why and bridge is not None:
+            bridge.kill()
         if bridge is not None:
             _end(bridge)
         self._read_errors()
         last = self._said.decode("utf-8", "replace").strip().splitlines()
         code = None if bridge is None else bridge.returncode
-        self.trouble = (
-            f"The process that speaks to Dask ended with code {code}, and is started again"
-        )
-        if last:
-            self.trouble += f": {inert(last[-1])}"
+        self.trouble = f"The process that speaks to Dask ended with code {code}"
+        if last or why:
+            self.trouble += f": {why or inert(last[-1])}"
         self._shut("the process that speaks to Dask ended")
         self._start_again_later()
 

@@ -119,6 +119,13 @@ class Agent:
         if self._process.stdin is not None:
             self._process.stdin.close()
 
+    def dismiss(self) -> None:
+        """Tell it to end, as its place is taken away: it says so with its last word."""
+        try:
+            self._process.terminate()
+        except ProcessLookupError:
+            pass
+
     async def run(self, release: Any) -> None:
         """Pass on what comes from either side, until the process has ended.
 
@@ -292,7 +299,7 @@ class Station:
         for hold in self._holds.values():
             hold.release(float("inf"))
         for agent in self._agents:
-            agent.close()
+            agent.dismiss()
         if tasks := {task for task in self._agents.values() if task is not None}:
             await asyncio.wait(tasks, timeout=CLOSE_WITHIN_S)
 

@@ -171,15 +171,15 @@ def _guarded(run: Callable[[_Above], int], above: _Above | None = None) -> int:
     os.close(lease)
     os.close(alive)
     slack_s = SLACKS_S[0] if above is not None else SLACKS_S[-1]
-    why = _watch(child, lease_in, None if above is None else above.alive, slack_s)
+    gone = _watch(child, lease_in, None if above is None else above.alive, slack_s)
     ended = end_all()
-    if why is not None and ended:
-        _say_gone(why)
+    if gone is not None and ended:
+        _say_gone(gone)
     return 0 if ended else 1
 
 
-def _watch(child: int, lease_in: int, alive: int | None, slack_s: float) -> str | None:
-    """Wait until all is to be ended; says why, or None where the child has seen to that."""
+def _watch(child: int, lease_in: int, alive: int | None, slack_s: float) -> wire.Gone | None:
+    """Wait until all is to be ended; the last word, or None where the child has seen to that."""
     # What wakes this process when a signal has come; the signals themselves do nothing.
     wakes, woken = os.pipe()
     os.set_blocking(woken, False)
@@ -197,10 +197,12 @@ def _watch(child: int, lease_in: int, alive: int | None, slack_s: float) -> str 
     while True:
         left_s = until + slack_s - now()
         if left_s <= 0:
-            return "nothing was heard of its worker for too long, and it did not end by itself"
+            return wire.Gone(
+                "nothing was heard of its worker for too long, and it did not end by itself"
+            )
         ready = {fd for fd, _ in looks.poll(1000 * min(left_s, LOOK_EVERY_S))}
         if alive in ready:
-            return "its guard was killed"
+            return wire.Gone("its guard was killed")
         if lease_in in ready:
             told = os.read(lease_in, 4096)
             if told:
@@ -210,14 +212,19 @@ def _watch(child: int, lease_in: int, alive: int | None, slack_s: float) -> str 
         if wakes in ready:
             came = set(os.read(wakes, 4096)) & set(ENDING)
             if came:
-                return f"{signal.Signals(min(came)).name} came from outside"
+                return gone_by(min(came))
         pid, status = os.waitpid(child, os.WNOHANG)
         if pid:
             code = os.waitstatus_to_exitcode(status)
             if code == 0:
                 return None
             how = f"exit code {code}" if code > 0 else signal.Signals(-code).name
-            return f"its process ended unexpectedly ({how})"
+            return wire.Gone(f"its process ended unexpectedly ({how})")
+
+
+def gone_by(signum: int) -> wire.Gone:
+    """The last word of an agent that a signal ends: its host or its user wants it so."""
+    return wire.Gone(f"{signal.Signals(signum).name} came from outside", on_purpose=True)
 
 
 def end_all() -> bool:
@@ -240,9 +247,9 @@ def end_all() -> bool:
         pause_s = min(2 * pause_s, 0.1)
 
 
-def _say_gone(why: str) -> None:
+def _say_gone(gone: wire.Gone) -> None:
     """The last word, which the agent can't say; it may have died within a line."""
-    data = b"".join([wire.CUT, b"\n", *wire.encode(wire.Gone(why))])
+    data = b"".join([wire.CUT, b"\n", *wire.encode(gone)])
     until = time.monotonic() + TOLD_WITHIN_S
     try:
         os.set_blocking(1, False)

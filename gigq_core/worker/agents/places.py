@@ -6,7 +6,9 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 
 from gigq_core.fleet.agents_seen import AgentSeen, AgentState
+from gigq_core.fleet.elsewhere import agent_id
 from gigq_core.text import inert, storable
+from gigq_core.worker.agents import wire
 from gigq_core.worker.agents.agent_link import AgentLink
 from gigq_core.worker.agents.dask_placement import DaskPlacement, Placed
 from gigq_core.worker.agents.lease import Lease
@@ -36,7 +38,8 @@ class Place:
         failures: how many links in a row led to no agent.
         proven: whether any ever did.
         changed: whether something has changed that is to be told, to be taken.
-        left: what ended behind links of which nothing is left, to be taken.
+        left, stacks: what ended behind links of which nothing is left, and their last answers, to
+            be taken.
     """
 
     def __init__(self, number: int, via: str, slots: int) -> None:
@@ -48,6 +51,7 @@ class Place:
         self.proven = False
         self.changed = True
         self.left: list[Ending] = []
+        self.stacks: list[wire.Stack] = []
         self._link: AgentLink | None = None
         self._old: list[AgentLink] = []
 
@@ -104,7 +108,7 @@ class Place:
         for old in self._old:
             if old.is_over:
                 self.left += old.attempts.endings
-                old.attempts.endings = []
+                self.stacks += old.stacks
                 # Its jobs took slots.
                 self.changed = True
         self._old = [old for old in self._old if not old.is_over]
@@ -130,7 +134,7 @@ class Place:
         there = ready if ready is not None or old is None else old.ready
         state: AgentState = "lost" if link is None else link.state
         return AgentSeen(
-            id=f"{worker_id}/{self.number}",
+            id=agent_id(worker_id, self.number),
             worker_id=worker_id,
             via=storable(self.via),
             state="refused" if self.refused else state,
@@ -211,7 +215,9 @@ class CommandPlace(Place):
             self._failed(f'The link "{self.via}" can\'t be started: {reason}', now)
             logger.warning("%s", self.trouble)
             return
-        self._link = AgentLink(self.via, stream, self._asked_slots, self._terms, self.trouble)
+        self._link = AgentLink(
+            self.via, stream, self._asked_slots, self._terms, self.number, self.trouble
+        )
 
     def _cut(self, link: AgentLink, now: float) -> None:
         if link.state == "refused" and not self.proven:
@@ -252,7 +258,7 @@ class DaskPlace(Place):
         self._takes_jobs = takes_jobs
         self._stream = Handed(placed.stream)
         name = f"{via} at {inert(placed.name)}"
-        self._link = AgentLink(name, self._stream, placed.slots, terms)
+        self._link = AgentLink(name, self._stream, placed.slots, terms, number)
 
     @property
     def is_gone(self) -> bool:
@@ -322,7 +328,7 @@ class Cluster:
         if news:
             self._trouble = placement.trouble
             if self._trouble:
-                logger.warning("%s: %s", self.via, self._trouble)
+                logger.warning("%s: %s; it is tried again", self.via, self._trouble)
         return bool(new) or news
 
     def due(self) -> float | None:
@@ -332,7 +338,7 @@ class Cluster:
     def row(self, worker_id: str) -> AgentSeen:
         """What the file is to tell of it while it has no place."""
         return AgentSeen(
-            id=f"{worker_id}/{self.number}",
+            id=agent_id(worker_id, self.number),
             worker_id=worker_id,
             via=storable(self.via),
             state="lost" if self._trouble else "starting",

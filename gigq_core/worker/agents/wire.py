@@ -301,9 +301,15 @@ class Log(NamedTuple):
 
 
 class Gone(NamedTuple):
-    """The last word: nothing of it runs there any more; and why."""
+    """The last word: nothing of it runs there any more.
+
+    Args:
+        why: the reason, as the end of a sentence.
+        on_purpose: whether somebody there wanted it so, and no job can be the reason.
+    """
 
     why: str
+    on_purpose: bool = False
 
 
 ToAgent = Hello | Run | Stop | Give | Stored | Ping | AskStack | Drain | Close | Took
@@ -661,7 +667,7 @@ _SHAPES: dict[type, dict[str, Callable[[object], object]]] = {
     },
     Stack: {"number": _count, "text": _stored_text, "trouble": _stored_text},
     Log: {"level": _count, "text": _said},
-    Gone: {"why": _said},
+    Gone: {"why": _said, "on_purpose": _flag},
     Took: {"size": _count},
 }
 

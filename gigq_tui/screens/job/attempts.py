@@ -72,7 +72,7 @@ def attempt_line(attempt: Attempt, now: datetime, *, wide: bool, hosts: bool = F
         time = elapsed((now - attempt.started_at).total_seconds())
     spans: list[Span] = [(f"{attempt.number:>3}  ", "")]
     if wide or not hosts:
-        spans.append((pad(inert(attempt.worker_id or "-"), 13) + " ", "dim"))
+        spans.append((pad(inert(attempt.agent or attempt.worker_id or "-"), 13) + " ", "dim"))
     if hosts:
         spans.append((pad(inert(attempt.host or "-"), 13) + " ", "" if attempt.host else "dim"))
     if wide:
@@ -91,7 +91,7 @@ def describe_attempt(attempt: Attempt, of: int, now: datetime) -> str:
     """Say which attempt it is, where it ran and how it ended, in words that don't tick."""
     where = f"on {attempt.worker_id}" if attempt.worker_id else "on no worker"
     if attempt.host:
-        where = f"on {attempt.host}" + (f" by {attempt.worker_id}" if attempt.worker_id else "")
+        where = f"on {attempt.host}" + (f" by {attempt.agent}" if attempt.agent else "")
     if attempt.pid is not None:
         where += f", pid {attempt.pid}{' there' if attempt.host else ''}"
     times = clock_time(attempt.started_at, now)

@@ -143,6 +143,6 @@ def describe_agent(agent: AgentSeen, worker: WorkerRow, now: datetime) -> str:
         words.append(f"pid {agent.pid} there")
     if agent.python:
         words.append(f"Python {agent.python}")
-    words.append(f"agent of {worker.id}")
+    words.append(f"agent {agent.id}")
     lead = f"{agent.host} by {agent.via}" if agent.host else agent.via
     return inert(f"{lead}: {', '.join(words)}.")

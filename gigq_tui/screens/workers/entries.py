@@ -62,9 +62,8 @@ class WorkerEntry:
         """The job of the line; of an agent, or of a worker with some, the first that runs there."""
         if self.job is not None or self.worker is None:
             return self.job
-        host = self.agent.host if self.agent is not None else None
-        jobs = (job for job in self.worker.running if self.agent is None or job.host == host)
-        return next(jobs, None)
+        at = self.agent
+        return next((j for j in self.worker.running if at is None or j.agent == at.id), None)
 
 
 def entries(snapshot: Snapshot) -> list[WorkerEntry]:
@@ -99,25 +98,18 @@ def by_agents(worker: WorkerRow) -> bool:
 
 
 def _with_agents(worker: WorkerRow) -> list[WorkerEntry]:
-    """A worker, its agents, and below those of each host the jobs that run there."""
+    """A worker, its agents, and below each the jobs that it runs."""
     found = [WorkerEntry(worker.id, worker, None, None)]
 
     def add_jobs(jobs: Iterable[RunningJob]) -> None:
         found.extend(WorkerEntry(f"{worker.id}/{job.id}", worker, None, job, True) for job in jobs)
 
-    hosts: dict[str, list[AgentSeen]] = {}
+    known = {agent.id for agent in worker.agents}
+    # What is not known to run at one of them comes first.
+    add_jobs(job for job in worker.running if job.agent not in known)
     for agent in worker.agents:
-        # Where one is, it says itself: until then each stands alone.
-        hosts.setdefault(agent.host or f"\0{agent.id}", []).append(agent)
-    # What is not known to run on one of them comes first.
-    add_jobs(job for job in worker.running if job.host not in hosts)
-    for host, agents in hosts.items():
-        # Which of several runs a job is not told: below the last that runs any, it is right of one.
-        last = max((agent for agent in agents if agent.busy), default=agents[-1], key=agents.index)
-        for agent in agents:
-            found.append(WorkerEntry(f"agent:{agent.id}", worker, None, None, True, agent))
-            if agent is last:
-                add_jobs(job for job in worker.running if job.host == host)
+        found.append(WorkerEntry(f"agent:{agent.id}", worker, None, None, True, agent))
+        add_jobs(job for job in worker.running if job.agent == agent.id)
     return found
 
 
@@ -385,7 +377,8 @@ def _fields(
         "owner": ("this console" if width >= ROOMY else "this one") if own else _whose(worker),
         "state": _brief(state, width),
         "role": role,
-        "slots": f"{len(worker.running)}/{worker.slots}",
+        # One whose jobs run elsewhere may have none for now.
+        "slots": f"{len(worker.running)}/{worker.slots}" if worker.slots else UNSEEN,
         "up": _since(worker.started_at, now) if alive else UNSEEN,
         "cpu": UNSEEN if cpu is None else f"{cpu:.0f}",
         "memory": UNSEEN if used is None else size(used.memory),
@@ -461,7 +454,8 @@ def describe_worker(entry: WorkerEntry, now: datetime, hints: KeyHints = DEFAULT
         words.append(f"suspended: resume it with kill -CONT {worker.pid}")
     if worker.request:
         words.append(f"{request_word(inert(worker.request))} requested, no answer yet")
-    words.append(f"{len(worker.running)} of {plural(worker.slots, 'slot')} busy")
+    if worker.slots:
+        words.append(f"{len(worker.running)} of {plural(worker.slots, 'slot')} busy")
     if worker.last_claim_at is not None:
         words.append(f"last claim {_since(worker.last_claim_at, now)} ago")
     words.append(f"pid {worker.pid} on {inert(worker.host)}")

@@ -121,6 +121,7 @@ class CountsReading:
             schema.job_columns,
             self._lost_workers,
             schema.execution_columns,
+            schema.indexes,
         )
         condition, values = self.filter.sql(context)
         status = None if self.tab is Tab.ALL else self.tab.value

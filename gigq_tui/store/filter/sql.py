@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 from gigq_core.job import DEFAULT_TIMEOUT_S
 from gigq_core.lane_names import HIDDEN
-from gigq_core.schema.agent_statements import last_host
-from gigq_core.schema.ddl import FIRST_WORD, PARKED
+from gigq_core.schema.agent_statements import last_host, ran_on
+from gigq_core.schema.ddl import AGENT_INDEX, FIRST_WORD, PARKED
 from gigq_core.schema.failure_statements import beginning_with, last_failed_so
 from gigq_core.status import JobStatus
 from gigq_core.units.times import to_text
@@ -78,6 +78,7 @@ class Context:
         job_columns: the columns that `jobs` has.
         lost_workers: ids of the workers whose process is certainly gone.
         execution_columns: the columns that `job_executions` has.
+        indexes: those that the file has, by their names.
     """
 
     now: datetime
@@ -85,6 +86,7 @@ class Context:
     job_columns: tuple[str, ...]
     lost_workers: tuple[str, ...] = ()
     execution_columns: tuple[str, ...] = ()
+    indexes: frozenset[str] = frozenset()
 
 
 def condition(root: Node | None, context: Context) -> Sql:
@@ -146,7 +148,12 @@ _LAST_ATTEMPT = "e.rowid = (SELECT max(l.rowid) FROM job_executions l WHERE l.jo
 
 
 def _host(term: Term, context: Context) -> Sql:
-    return _text(last_host(context.execution_columns), term)
+    """Where the last attempt ran. To look for that is dear, and few may have run there at all."""
+    last, values = _text(last_host(context.execution_columns), term)
+    if AGENT_INDEX not in context.indexes:
+        return last, values
+    ever, more = _text("hosts.agent", term)
+    return f"{ran_on(ever)} AND {last}", [*more, *values]
 
 
 def _error(term: Term, context: Context) -> Sql:

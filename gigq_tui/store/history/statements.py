@@ -202,6 +202,8 @@ def _named(schema: FileSchema) -> str:
     present = schema.execution_columns
     kind = "substr(e.error_type, 1, 200)" if "error_type" in present else "NULL"
     worker = f"substr(e.worker_id, 1, {NAME_CHARACTERS})"
+    if "link" in present:
+        worker += " || ifnull('/' || CASE WHEN typeof(e.link) = 'integer' THEN e.link END, '')"
     if "agent" in present:
         worker = f"ifnull(substr(e.agent, 1, {NAME_CHARACTERS}) || ' by ', '') || {worker}"
     return (
