@@ -60,6 +60,9 @@ FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 # An agent that stood for so long, in seconds, was none that fails at once.
 STOOD_S = 60.0
+# How long the last words of an agent are waited for whose Dask worker the scheduler has let go, in
+# seconds: a little longer than that waits for them as it closes.
+LAST_WORDS_S = 6.0
 # How long the end of what is under way is waited for at the end, in seconds.
 END_WITHIN_S = 0.2
 # How long a place that is about to take jobs is waited for before the cluster is to grow, in
@@ -257,6 +260,8 @@ class Place:
         # Since when jobs are to run there soon; None where they do, or where that fails.
         self._awaited: float | None = time.monotonic()
         self._holds = 0
+        # Until when its last words may come, once the scheduler does not know the Dask worker.
+        self._last_words_by: float | None = None
         self._task: Any = None
         self._watch: asyncio.Future[None] | None = None
 
@@ -346,9 +351,18 @@ class Place:
             self._awaited = self.trouble = None
             await self._control.say({"held": self.name})
 
+    def is_left(self) -> bool:
+        """The scheduler does not know its Dask worker any more: whether nothing more is to come."""
+        now = time.monotonic()
+        if self._last_words_by is None:
+            self._last_words_by = now + LAST_WORDS_S
+        return self.name is None or now >= self._last_words_by
+
     async def look(self) -> None:
         """Tell the worker when new jobs may, or may no longer, go there."""
         now = time.monotonic()
+        if self.address in self._cluster.threads:
+            self._last_words_by = None
         if self.held and self._awaited is not None and now >= self._awaited + AWAITED_S:
             # The word that it is held may be lost with a connection; or the Dask worker is full.
             self._awaited = now
@@ -570,7 +584,8 @@ class Bridge:
         while True:
             await self._cluster.look()
             for address in set(self._places) - set(self._cluster.threads):
-                self._places.pop(address)[1].cancel()
+                if self._places[address][0].is_left():
+                    self._places.pop(address)[1].cancel()
             for address in set(self._cluster.threads) - set(self._places):
                 place = Place(address, self._order, self._cluster, self._control, self._warn)
                 self._places[address] = place, asyncio.ensure_future(place.keep())
