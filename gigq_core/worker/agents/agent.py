@@ -127,7 +127,7 @@ class Agent:
         # What ends the agent may reach its jobs' processes before it.
         self._disturbed = Disturbed()
         self._draining = False
-        self._signals = _Signals(self._selector, self._on_signal)
+        _Signals(self._selector, self._on_signal)
         self._selector.register(place.guard, selectors.EVENT_READ, self._guard_ended)
         self._log = _LinkLog(self._send, lambda: self._link.unsent)
 
