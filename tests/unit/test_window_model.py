@@ -222,7 +222,8 @@ def test_what_ran_at_any_time_is_what_the_model_says(
 
 
 def test_any_keys_keep_the_cursor_in_a_window_that_holds_together() -> None:
-    for seed in range(40):
+    # With the last ones the window leaves the other end of a selection behind.
+    for seed in (*range(40), 5007, 5145, 5416):
         chance = Random(seed)
         now = NOW_S + chance.uniform(0, 86_400)
         oldest = now - chance.choice((600.0, 110_000.0, 5e7))

@@ -174,13 +174,13 @@ class Lens:
                 self.cursor = starts[0]
                 return False
             wanted = self.window.ruler.moved(starts[0], at)
-            self.window = self.window.moved(-half, now)
+            self._go_to(self.window.moved(-half, now), now)
         else:
             if self.window.live:
                 self.cursor = starts[-1]
                 return False
             wanted = self.window.ruler.moved(starts[-1], at - len(starts) + 1)
-            self.window = self.window.moved(half, now)
+            self._go_to(self.window.moved(half, now), now)
         self.cursor = self._bar_of(wanted, now)
         return True
 
