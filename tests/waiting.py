@@ -10,9 +10,12 @@ from typing import TypeVar
 T = TypeVar("T")
 
 POLL_S = 0.02
+# What a busy machine may need to start some interpreters, one after the other; and less than a
+# worker's lease, which ends what nothing else has ended.
+PATIENCE_S = 40.0
 
 
-def wait_until(condition: Callable[[], T], timeout_s: float = 20.0, what: str = "") -> T:
+def wait_until(condition: Callable[[], T], timeout_s: float = PATIENCE_S, what: str = "") -> T:
     """Ask `condition` again and again until its answer is true, and return that answer.
 
     Args:

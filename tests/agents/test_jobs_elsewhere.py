@@ -11,7 +11,7 @@ import pytest
 
 from tests.agents.dask_cluster import DaskCluster
 from tests.integration import chores
-from tests.integration.conftest import Place, gone, stop
+from tests.integration.conftest import BEGUN_BY_S, Place, gone, stop
 from tests.waiting import wait_until
 
 PYTHON = ("--remote-python", sys.executable)
@@ -75,7 +75,8 @@ def test_no_job_of_it_runs_here_and_each_agent_has_its_slots(place: Place) -> No
 
 def test_a_timeout_kills_the_whole_tree_there(place: Place) -> None:
     notes = str(place.folder / "pids")
-    job = place.submit(chores.hold_stubbornly, params={"path": notes}, timeout=1, max_attempts=1)
+    options = {"timeout": BEGUN_BY_S, "max_attempts": 1}
+    job = place.submit(chores.hold_stubbornly, params={"path": notes}, **options)
     place.worker("--via", "env", *PYTHON, "--grace", "0.5")
     assert place.end(job)["status"] == "timeout"
     assert all(gone(pid) for pid in place.pids("pids"))

@@ -18,7 +18,7 @@ import pytest
 
 from gigq_core import Job, JobQueue, Worker
 from gigq_core.system.identity import process_start
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 ROOT = Path(__file__).parents[2]
 # A timeout within which a function has begun its work, on a busy machine too, in seconds.
@@ -100,7 +100,7 @@ class Place:
     def status(self, job_id: str) -> str:
         return str(self.job(job_id)["status"])
 
-    def ended(self, *job_ids: str, timeout_s: float = 20.0) -> list[dict[str, Any]]:
+    def ended(self, *job_ids: str, timeout_s: float = PATIENCE_S) -> list[dict[str, Any]]:
         """Wait until the jobs have ended, and return them."""
         try:
             wait_until(
