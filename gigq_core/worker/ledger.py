@@ -228,12 +228,20 @@ class Ledger:
         return found
 
     def parents_of(self, claim: Claim) -> list[ParentRow]:
-        """How the parents ended, in the order of the dependencies."""
-        return parents_of(self.conn, claim)
+        """How the parents ended, in the order of the dependencies.
+
+        Raises:
+            LockBusy: others keep readers out too, for about a second by now.
+        """
+        return self._persist(lambda: parents_of(self.conn, claim), GIVE_UP_S)
 
     def saved_of(self, claim: Claim) -> str | None:
-        """The checkpoint of a job, as JSON."""
-        return saved_of(self.conn, claim)
+        """The checkpoint of a job, as JSON.
+
+        Raises:
+            LockBusy: others keep readers out too, for about a second by now.
+        """
+        return self._persist(lambda: saved_of(self.conn, claim), GIVE_UP_S)
 
     def still_owned(self, tokens: Iterable[str]) -> set[str]:
         """Which of these attempts are still their jobs' own."""
@@ -259,32 +267,33 @@ class Ledger:
             LockBusy: the lock was not free, for about a second if `patient`.
             FilesLost: what is written would be lost.
         """
+        patience_s = GIVE_UP_S if patient else 0.0
         # It begins within `try`: whoever is interrupted right then keeps the lock from nobody.
         try:
-            self._persist("BEGIN IMMEDIATE", GIVE_UP_S if patient else 0.0)
+            self._persist(lambda: self.conn.execute("BEGIN IMMEDIATE"), patience_s)
             self.check_files()
             yield self.conn
             if self._has_lanes:
                 settle(self.conn, utc_now())
             # Only in a rollback journal can readers hold up a commit.
-            self._persist("COMMIT", GIVE_UP_S)
+            self._persist(lambda: self.conn.execute("COMMIT"), GIVE_UP_S)
         except BaseException:
             if self.conn.in_transaction:
                 self.conn.execute("ROLLBACK")
             raise
 
-    def _persist(self, statement: str, give_up_s: float) -> None:
+    def _persist(self, act: Callable[[], T], give_up_s: float) -> T:
         until = time.monotonic() + give_up_s
         for pause_s in pauses():
             try:
-                self.conn.execute(statement)
-                return
+                return act()
             except sqlite3.OperationalError as problem:
                 if not is_lock_trouble(problem):
                     raise
             if time.monotonic() >= until:
-                raise LockBusy
+                break
             time.sleep(pause_s)
+        raise LockBusy
 
     def commit(
         self,
