@@ -17,19 +17,25 @@ from typing import Any
 import pytest
 
 import gigq_core
+from gigq_core.schema import ddl
 
 gigq = pytest.importorskip("gigq", reason="the package that ours is compared with")
 
 UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?")
-OUR_COLUMNS = {
-    *("execution_id", "stop_requested_at", "on_crash"),
-    *("traceback", "output", "pid", "blocked"),
-    *("created", "due", "began", "ended"),
-    *("retry_policy", "on_parent_failure", "workflow", "workflow_id", "batch", "stall_timeout"),
-    *("error_type", "error_message", "fingerprint", "decision", "agent"),
-    *("retry", "retry_on", "give_up_on", "on_timeout", "run_at", "run_after", "ours", "progress"),
-    *("lane", "unique", "memory", "schedule", "slot", "hook", "submitted_by", "duplicate_of"),
+# And what our package says of a job or an attempt besides.
+OUR_COLUMNS = {column for _, column, _ in ddl.OUR_COLUMNS} | {
+    "blocked",
+    "duplicate_of",
+    "give_up_on",
+    "on_timeout",
+    "ours",
+    "progress",
+    "retry",
+    "retry_on",
+    "run_after",
+    "run_at",
+    "unique",
 }
 
 FUNCTIONS = """
