@@ -114,7 +114,7 @@ def test_what_was_decided_is_told_once_it_has_failed(db: Path) -> None:
     ("done", "total", "note", "words"),
     [
         (42, 100, "", "42 of 100 (42%)"),
-        (1_234.5, None, "pages", "1,234.5: pages"),
+        (1_234.5, None, "pages", "1,234.5 done: pages"),
         (3, 0, "a\nb", "3 of 0: a\\x0ab"),
     ],
 )
