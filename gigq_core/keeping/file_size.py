@@ -143,7 +143,7 @@ def folder_size(folder: Path, prefix: str = "") -> Folder:
     while left:
         try:
             entries = os.scandir(left.pop())
-        except OSError:
+        except (OSError, ValueError):  # a damaged row may name one that no system can have
             continue
         with entries:
             for entry in entries:

@@ -479,7 +479,7 @@ class _Session:
         try:
             supervisor.run(Signals(self.waker.fd, caught=False))
         except Exception as problem:  # noqa: BLE001 - whatever it is, nobody is there to catch it
-            logger.warning("What became of the last jobs can't be written: %s", problem)
+            logger.warning("The ends of the last jobs can't be written: %s", problem)
         finally:
             self.pool.close()
             self._let_go()

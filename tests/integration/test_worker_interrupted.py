@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from types import FrameType
 from typing import Any, Literal
 
@@ -60,9 +60,11 @@ class Interrupting:
 def end_children_of(place: Place) -> None:
     """One that was started at that very moment would end with this process."""
     for process in psutil.Process().children():
-        if any(str(place.folder) in word for word in process.cmdline()):
-            process.kill()
-            process.wait()
+        # One of another test may have ended, and waits to be taken notice of.
+        with suppress(psutil.NoSuchProcess):
+            if any(str(place.folder) in word for word in process.cmdline()):
+                process.kill()
+                process.wait()
 
 
 def interrupted(place: Place, isolation: Isolation, at: float) -> int:

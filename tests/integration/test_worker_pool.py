@@ -130,7 +130,7 @@ def test_a_worker_whose_jobs_run_elsewhere_is_shown_with_its_agents_and_they_wit
     assert row.link is not None
     assert row.link.id == busy.id
     told = why(row, snapshot.taken_at)
-    assert told.startswith(f"runs on {busy.host}, by worker {worker.worker_id}: ")
+    assert told.startswith(f"runs on {busy.host}, by agent {busy.id}: ")
     (below,) = (entry for entry in entries(snapshot) if entry.job is not None)
     agent_ids = [entry.id for entry in entries(snapshot)]
     assert agent_ids.index(f"agent:{busy.id}") + 1 == agent_ids.index(below.id)

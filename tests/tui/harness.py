@@ -318,6 +318,9 @@ async def settle(pilot: Pilot[None]) -> None:
     """Wait for threads, messages, and keys that were typed ahead to come to rest."""
     await pilot.pause()
     assert isinstance(pilot.app, ConsoleApp)
+    if (fault := pilot.app._exception) is not None:
+        # It is raised where the app ends, which whoever presses until something happens never does.
+        raise fault
     await pilot.app.router.has_come_to_rest()
     await pilot.pause()
     while any(not worker.is_finished for worker in pilot.app.workers):

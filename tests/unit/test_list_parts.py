@@ -108,6 +108,14 @@ def test_names_are_in_the_order_in_which_people_count() -> None:
     assert sorted(names, key=natural) == ["", "2", "a", "W2", "w02a", "w2b", "w10"]
 
 
+def test_numbers_may_be_of_any_length() -> None:
+    """Python itself reads none of more than 4,300 digits."""
+    numbers = ["2" + "0" * 5_000, "1" + "0" * 5_000, "10", "9", "0"]
+    names = [f"w{number}" for number in numbers]
+    assert sorted(names, key=natural) == names[::-1]
+    assert natural("w007") == natural("w7") < natural("w" + "0" * 9_000 + "8")
+
+
 @pytest.mark.parametrize(
     ("text", "has"), [("", True), ("FETCH one", True), ("one fetch", True), ("fetch two", False)]
 )

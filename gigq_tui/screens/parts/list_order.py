@@ -29,9 +29,15 @@ def has_words(said: Iterable[str], text: str) -> bool:
 
 
 def natural(name: str) -> tuple[tuple[int, str], ...]:
-    """The key by which w2 comes before w10, as people count."""
+    """The key by which w2 comes before w10, as people count, however many digits there are."""
     pieces = _DIGITS.split(name.casefold())
-    return tuple((int(piece), "") if piece.isdecimal() else (0, piece) for piece in pieces)
+    return tuple(_number(piece) if piece.isdecimal() else (0, piece) for piece in pieces)
+
+
+def _number(digits: str) -> tuple[int, str]:
+    """A number's place among others: a longer one is larger. Python reads none of any length."""
+    digits = digits.lstrip("0")
+    return len(digits), digits
 
 
 class OrderHost(AsksQuestion, Protocol):
