@@ -168,6 +168,8 @@ def test_a_dask_worker_that_is_retired_lets_its_agent_say_its_last_words(
     cluster.start_worker()
     turns.places(3)
     (new,) = (placed for name, placed in turns.here.items() if name not in before)
+    new.stream.sendall(b"!")  # what comes back says that it hears: before, it would just end
+    assert read(new.stream, 1) == b"!"
     with_client(
         cluster.address, lambda client: client.retire_workers(workers=[new.name.split("#")[0]])
     )
