@@ -1238,14 +1238,17 @@ def awaited(result: Any, watch: Callable[[Callable[[], object] | None], None]) -
 
     try:
         return asyncio.run(main(result))
-    except BaseException as problem:
-        # The traceback begins where the user's code does.
-        frames = problem.__traceback__
+    except BaseException as problem:  # noqa: BLE001 - raised below, where it is no context
+        raised = problem
+    # The traceback begins where the user's code does. Before Python 3.11 what was raised there, if
+    # the task was cancelled, is the context of what `run` raises.
+    for one in (raised, raised.__context__):
+        frames = one.__traceback__ if one is not None else None
         while frames is not None and frames.tb_frame.f_code is not main.__code__:
             frames = frames.tb_next
-        if frames is not None:
-            problem = problem.with_traceback(frames.tb_next)
-        raise problem
+        if one is not None and frames is not None:
+            raise one.with_traceback(frames.tb_next)
+    raise raised
 
 
 def root_folder() -> tuple[int, int]:
