@@ -76,6 +76,8 @@ def test_what_is_dear_to_put_together_is_told_seldom(
     # As if there were very many groups: each telling costs more than a step may.
     monkeypatch.setattr(module, "CHEAP_S", -1.0)
     monkeypatch.setattr(module, "PATIENCE", 1e9)
+    # And as if no machine were so busy that the words of all groups don't fit into a step.
+    monkeypatch.setattr(module, "STEP_S", 60.0)
     found = steps(reader, GroupsReading(CAUSE))
     assert len({id(so_far.value) for so_far in found[:-1] if not so_far.value.is_whole}) == 1
     assert [so_far.read for so_far in found] == sorted(so_far.read for so_far in found)
